@@ -1,0 +1,108 @@
+"""Every error the concentrator declares: a stable code, a fate, a sentence, and a place.
+
+The *sentence* is French and may be shown to a practitioner, so it never holds a payload, an NIR or a name.
+The *fate* says what the runner of steps does: try again, refuse, or hold for a person. An exception that is
+not an `OctError` is a surprise: the door answers 451 and the runner holds the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Fate(StrEnum):
+    """What becomes of the work that met the error."""
+
+    RETRY = "retry"
+    REFUSE = "refuse"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a file: the record (1 is the 000 header) and the position inside it (1-based); None when unknown."""
+
+    record: int | None = None
+    position: int | None = None
+
+    def __str__(self) -> str:
+        parts = []
+        if self.record is not None:
+            parts.append(f"enregistrement {self.record}")
+        if self.position is not None:
+            parts.append(f"position {self.position}")
+        return ", ".join(parts)
+
+
+class OctError(Exception):
+    """Base of the declared errors.
+
+    `code` is stable and machine-readable (kebab-case), `rule` names the rule of the annex that was broken ("L7").
+    """
+
+    fate = Fate.HOLD
+
+    def __init__(self, code: str, sentence: str, *, place: Place | None = None, rule: str = "") -> None:
+        super().__init__(f"{code}: {sentence}")
+        self.code = code
+        self.sentence = sentence
+        self.place = place
+        self.rule = rule
+
+    def describe(self) -> str:
+        """The sentence, its place and its rule, as a practitioner reads them."""
+        place = f" ({self.place})" if self.place is not None and str(self.place) else ""
+        rule = f" [règle {self.rule}]" if self.rule else ""
+        return f"{self.sentence}{place}{rule}"
+
+
+class FormatError(OctError):
+    """Bytes that are not what their grammar says (B2, NOEMIE, Subject, MIME, compression)."""
+
+    fate = Fate.REFUSE
+
+
+class OpeningError(OctError):
+    """A message that cannot be deciphered. One sentence whatever the cause (H4): no oracle."""
+
+    fate = Fate.REFUSE
+
+
+class RuleError(OctError):
+    """Well-formed content that breaks a rule of the annex (C2, C3, L3…)."""
+
+    fate = Fate.REFUSE
+
+
+class CertificateError(OctError):
+    """A certificate that nothing may be encrypted to (H8): what waits for it is held until a good one comes."""
+
+    fate = Fate.HOLD
+
+
+class RoutingError(OctError):
+    """A lot or a return whose addressee is not known (L6, R2)."""
+
+    fate = Fate.HOLD
+
+
+class DeliveryError(OctError):
+    """The other side's answer to a sending. `permanent` tells a 5xx from what may be tried again."""
+
+    fate = Fate.RETRY
+
+    def __init__(self, code: str, sentence: str, *, permanent: bool, reply: str = "") -> None:
+        super().__init__(code, sentence)
+        self.permanent = permanent
+        self.reply = reply
+
+
+class StoreError(OctError):
+    """The database is away, behind its schema, or full."""
+
+    fate = Fate.RETRY
+
+
+class ConfigurationError(OctError):
+    """A setting or an environment that cannot work; the sentence says what to do."""

@@ -1,0 +1,131 @@
+"""Record layouts as data: reads `config/layouts.toml` and turns fields of 128-byte records into values and back.
+
+Positions are those of the norm's own tables, 1-based and inclusive. A `Layout` only slices: it never decides
+whether a value makes sense, which is the parser's business (`oct.formats.b2`). Bytes are decoded as latin-1,
+the only encoding in which every byte of a received record has a character.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oct.errors import ConfigurationError, FormatError, Place
+
+RECORD = 128
+"""Length of a record, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: `first` is its 1-based position, `slice` its place in the record, `numeric` its format (N or A)."""
+
+    name: str
+    first: int
+    slice: slice
+    numeric: bool
+    const: str | None
+
+    @property
+    def width(self) -> int:
+        """Length in bytes."""
+        return int(self.slice.stop - self.slice.start)
+
+    def encode(self, value: str | int) -> bytes:
+        """The field's bytes: N right-aligned with zeros, A left-aligned with spaces. FormatError when it does not fit."""
+        text = str(value)
+        raw = text.encode("latin-1", "replace")
+        if len(raw) > self.width:
+            raise FormatError("champ-trop-long", f"La zone {self.name} n'a que {self.width} positions.")
+        if self.numeric:
+            return raw.rjust(self.width, b"0")
+        return raw.ljust(self.width, b" ")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The fields of one kind of record."""
+
+    name: str
+    fields: Mapping[str, Field]
+
+    def at(self, field: str) -> slice:
+        """Where a field stands in its record, as a slice: hot paths keep it and cut by themselves."""
+        return self.fields[field].slice
+
+    def raw(self, record: bytes, field: str) -> bytes:
+        """The field's bytes, untouched."""
+        return record[self.fields[field].slice]
+
+    def text(self, record: bytes, field: str) -> str:
+        """The field decoded, without the spaces around it."""
+        return record[self.fields[field].slice].decode("latin-1").strip()
+
+    def number(self, record: bytes, field: str, *, record_number: int | None = None, rule: str = "L7") -> int:
+        """The field as a number. FormatError, with its place, when it holds anything but digits."""
+        known = self.fields[field]
+        raw = record[known.slice]
+        if not raw.isdigit():
+            raise FormatError(
+                "zone-non-numerique",
+                f"La zone {field} doit être numérique.",
+                place=Place(record_number, known.first),
+                rule=rule,
+            )
+        return int(raw)
+
+    def build(self, **values: str | int) -> bytes:
+        """A whole record: constants, the given values, spaces elsewhere."""
+        record = bytearray(b" " * RECORD)
+        for field in self.fields.values():
+            if field.const is not None:
+                record[field.slice] = field.encode(field.const)
+        return self.patch(bytes(record), **values)
+
+    def patch(self, record: bytes, **values: str | int) -> bytes:
+        """The record with some fields replaced, every other byte as it was."""
+        changed = bytearray(record)
+        for name, value in values.items():
+            field = self.fields[name]
+            changed[field.slice] = field.encode(value)
+        return bytes(changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Layouts:
+    """All layouts by name."""
+
+    by_name: Mapping[str, Layout]
+
+    def __getitem__(self, name: str) -> Layout:
+        return self.by_name[name]
+
+    @classmethod
+    def from_toml(cls, text: str) -> Layouts:
+        """Reads the text of a layouts file. ConfigurationError names the table and the field at fault."""
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError("format-illisible", f"Le fichier des formats n'est pas du TOML : {error}") from error
+        return cls({name: Layout(name, _fields(name, table)) for name, table in tables.items()})
+
+
+def _fields(layout: str, table: Mapping[str, Any]) -> dict[str, Field]:
+    return {name: _field(layout, name, given) for name, given in table.items()}
+
+
+def _field(layout: str, name: str, given: Any) -> Field:
+    try:
+        first, last = given["at"]
+        fmt, const = given["fmt"], given.get("const")
+        valid = 1 <= first <= last <= RECORD and fmt in {"A", "N"} and (const is None or len(const) <= last - first + 1)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        valid = False
+    if not valid:
+        raise ConfigurationError(
+            "format-invalide",
+            f"Formats, table {layout}, zone {name} : at = [première, dernière] entre 1 et {RECORD}, fmt = \"A\" ou \"N\".",
+        )
+    return Field(name, first, slice(first - 1, last), fmt == "N", const)
