@@ -1,0 +1,131 @@
+"""The ART: what the practitioner reads about its message, in plain French (annex 7.2, rules T1 and T3).
+
+A `Receipt` is made of what was decided; `compose` turns it into lines of at most 72 characters. It names lots and
+invoices by number only: no NIR, no patient, no act (T3).
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from oct.domain.model import LotKind
+
+_WIDTH = 72
+
+
+@dataclass(frozen=True, slots=True)
+class LotLine:
+    """A lot as the receipt shows it: to whom it went, or why not. Amounts in centimes."""
+
+    number: str
+    date: str
+    """AAMMJJ."""
+    kind: LotKind
+    invoices: int
+    amount: int
+    """What is asked from that insurer."""
+    insurer: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Everything an ART says. `at` and `received_at` are legal French time."""
+
+    concentrator: str
+    trace: str
+    practitioner_number: str
+    received_at: datetime
+    compostage: str = ""
+    file_id: str = ""
+    lot_count: int = 0
+    invoice_count: int = 0
+    billed: int = 0
+    sent: tuple[LotLine, ...] = ()
+    held: tuple[LotLine, ...] = ()
+    refused: tuple[LotLine, ...] = ()
+    warnings: tuple[str, ...] = ()
+    refusal: str = ""
+    """Set when nothing of the message goes on: why."""
+    retention: str = ""
+    """Set when the whole message waits for a person: why."""
+
+
+def compose(receipt: Receipt) -> str:
+    """The text, lines ended by newlines."""
+    return "\n".join(_wrapped(_lines(receipt))) + "\n"
+
+
+def euros(centimes: int) -> str:
+    """An amount as the French write it."""
+    whole, rest = divmod(abs(centimes), 100)
+    grouped = f"{whole:,}".replace(",", " ")
+    return f"{'-' if centimes < 0 else ''}{grouped},{rest:02d} €"
+
+
+def _lines(receipt: Receipt) -> Iterator[str]:
+    yield f"{receipt.concentrator} - accusé de réception technique (ART)"
+    yield ""
+    yield f"Numéro de suivi : {receipt.trace}"
+    yield f"PS : {receipt.practitioner_number}"
+    yield f"Reçu le {receipt.received_at:%d/%m/%Y à %H:%M:%S}"
+    if receipt.compostage:
+        yield f"Compostage : {receipt.compostage}"
+    if receipt.file_id:
+        yield (
+            f"Fichier {receipt.file_id} : {_count(receipt.lot_count, 'lot')}, "
+            f"{_count(receipt.invoice_count, 'facture')}, {euros(receipt.billed)} facturés"
+        )
+    yield ""
+    yield from _verdict(receipt)
+    yield from _section("Transmis :", receipt.sent)
+    yield from _section("En attente (rien à refaire, l'opérateur s'en occupe) :", receipt.held)
+    yield from _section("Refusé (non transmis, à corriger puis à renvoyer) :", receipt.refused)
+    if receipt.warnings:
+        yield ""
+        yield "À vérifier :"
+        yield from (f"- {warning}" for warning in receipt.warnings)
+    yield ""
+    yield "Pour toute question, donnez le numéro de suivi ci-dessus."
+
+
+def _verdict(receipt: Receipt) -> Iterator[str]:
+    if receipt.refusal:
+        yield "REFUSÉ : rien n'a été transmis."
+        yield receipt.refusal
+    elif receipt.retention:
+        yield "EN ATTENTE : rien n'a encore été transmis."
+        yield receipt.retention
+    elif receipt.refused:
+        yield "TRAITÉ EN PARTIE : voir les lots refusés ci-dessous."
+    elif receipt.held:
+        yield "TRAITÉ EN PARTIE : voir les lots en attente ci-dessous."
+    else:
+        yield "TRAITÉ."
+
+
+def _section(title: str, lots: tuple[LotLine, ...]) -> Iterator[str]:
+    if not lots:
+        return
+    yield ""
+    yield title
+    for lot in lots:
+        label = "flux AMC tiré du lot" if lot.kind is LotKind.AMC else f"lot {lot.kind}"
+        day = f"{lot.date[4:6]}/{lot.date[2:4]}/{lot.date[0:2]}" if len(lot.date) == 6 else lot.date
+        to = f" vers {lot.insurer}" if lot.insurer else ""
+        yield f"- {label} {lot.number} du {day}, {_count(lot.invoices, 'facture')}, {euros(lot.amount)}{to}"
+        if lot.reason:
+            yield f"  Motif : {lot.reason}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number > 1 else ''}"
+
+
+def _wrapped(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        indent = "  " if line.startswith(("- ", "  ")) else ""
+        yield from textwrap.wrap(line, _WIDTH, subsequent_indent=indent, drop_whitespace=True) or [""]
