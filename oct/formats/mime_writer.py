@@ -1,0 +1,200 @@
+"""Writes the messages that leave: bytes templates, one flat entity, base64.
+
+Takes values, gives the whole message: ASCII, CRLF, no line above 998 octets, each header once. Every value is checked
+against a strict pattern before it stands in a header (H1, H5): one that does not fit is a `FormatError`, never mended,
+except that a Subject or a Content-Description outside ASCII is written as encoded words (RFC 2047).
+
+Same values, same bytes. Sources: annex 7.1 and 7.2, RFC 5322, RFC 2045, assumption A4.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+import struct
+from datetime import datetime
+from itertools import chain
+
+from oct.errors import FormatError
+from oct.formats.mime_headers import ADDRESS, ADDRESS_LENGTH, MESSAGE_ID
+
+_LINE = 76
+_SIXTEEN_LINES = struct.Struct(f"{_LINE}s" * 16)
+_VALUE_LENGTH = 900
+"""With the name of its field, below the 998 octets of a line (RFC 5322 2.1.1)."""
+_ENCODED_CHARACTERS = 12
+"""Characters of an encoded word: at most 48 octets of UTF-8, 64 of base64, so within the 75 of RFC 2047."""
+
+_PRINTABLE = re.compile(r"[ -~]+")
+_TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_MEDIA = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_LATIN = str.maketrans(
+    {
+        "œ": "oe",
+        "Œ": "OE",
+        "’": "'",
+        "‘": "'",
+        "“": '"',
+        "”": '"',
+        "–": "-",
+        "—": "-",
+        "…": "...",
+        "€": "EUR",
+        "\u202f": " ",
+    }
+)
+
+
+def write_facture(
+    *,
+    sender: str,
+    recipient: str,
+    subject: str,
+    description: str,
+    message_id: str,
+    date: datetime,
+    cms: bytes,
+    filename: str,
+) -> bytes:
+    """A file for an insurer: flat Application/EDI-consent whose body is the CMS object (shape (c)). `date` is aware."""
+    head = _head(sender, recipient, subject, message_id, date)
+    return _message(head, f'Application/EDI-consent; name="{_file_name(filename)}"', description, cms, filename)
+
+
+def write_text(
+    *,
+    sender: str,
+    recipient: str,
+    subject: str,
+    description: str,
+    message_id: str,
+    date: datetime,
+    text: str,
+    filename: str,
+) -> bytes:
+    """A text for a PS (ART). `filename` ends in `.txt`; it is given as `name` and as Content-Disposition.
+
+    The text goes as ISO-8859-1, which is that of the B2 files PS software already shows: a reader that ignores the
+    charset parameter, as many do, still shows the accents. What it lacks (œ, €, ’) is spelled in its letters.
+    """
+    if not filename.endswith(".txt"):
+        raise FormatError("nom-de-fichier", "Le nom de fichier d'un texte doit finir par .txt.")
+    head = _head(sender, recipient, subject, message_id, date)
+    content_type = f'Application/EDI-consent; charset=iso-8859-1; name="{_file_name(filename)}"'
+    lines = text.translate(_LATIN).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
+    return _message(head, content_type, description, lines.encode("latin-1", "replace"), filename)
+
+
+def write_return(
+    *,
+    sender: str,
+    recipient: str,
+    subject: str,
+    description: str,
+    content_type: str,
+    message_id: str,
+    date: datetime,
+    body: bytes,
+) -> bytes:
+    """An insurer's file for a PS (R1): Subject, Content-Description and Content-Type are those it came with.
+
+    A Content-Type that cannot name these bytes (multipart, or pkcs7-mime for a file that is now in clear) becomes
+    Application/EDI-consent. An absent Subject or Content-Description stays absent.
+    """
+    head = _head(sender, recipient, subject, message_id, date)
+    return _message(head, _kept_content_type(content_type, body), description, body, "")
+
+
+def wrap_entity(content: bytes, filename: str) -> bytes:
+    """A file as a MIME entity: the other form of the plaintext of a CMS object (A4)."""
+    head = (
+        f'Content-Type: Application/EDI-consent; name="{_file_name(filename)}"\r\n'
+        "Content-Transfer-Encoding: base64\r\n"
+        f'Content-Disposition: attachment; filename="{filename}"\r\n\r\n'
+    )
+    return head.encode("ascii") + _base64(content)
+
+
+def _head(sender: str, recipient: str, subject: str, message_id: str, date: datetime) -> str:
+    if not MESSAGE_ID.fullmatch(message_id):
+        raise _refused("Message-ID")
+    return (
+        f"From: {_address('From', sender)}\r\n"
+        f"To: {_address('To', recipient)}\r\n"
+        f"{_optional('Subject', subject)}"
+        f"Date: {_date(date)}\r\n"
+        f"Message-ID: {message_id}\r\n"
+        "MIME-Version: 1.0\r\n"
+    )
+
+
+def _message(head: str, content_type: str, description: str, body: bytes, filename: str) -> bytes:
+    described = _optional("Content-Description", description)
+    disposed = f'Content-Disposition: attachment; filename="{filename}"\r\n' if filename else ""
+    headers = f"{head}Content-Type: {content_type}\r\nContent-Transfer-Encoding: base64\r\n{disposed}{described}\r\n"
+    return headers.encode("ascii") + _base64(body)
+
+
+def _base64(content: bytes) -> bytes:
+    """Lines of 76 characters, CRLF after each. Sixteen lines are cut at once: twice as fast as one by one."""
+    encoded = binascii.b2a_base64(content, newline=False)
+    blocks = len(encoded) // _SIXTEEN_LINES.size * _SIXTEEN_LINES.size
+    tail = (encoded[at : at + _LINE] for at in range(blocks, len(encoded), _LINE))
+    return b"\r\n".join([*chain.from_iterable(_SIXTEEN_LINES.iter_unpack(memoryview(encoded)[:blocks])), *tail, b""])
+
+
+def _kept_content_type(value: str, body: bytes) -> str:
+    media = value.partition(";")[0].strip()
+    kept = value.encode("ascii", "replace").decode("ascii")
+    if len(kept) > _VALUE_LENGTH or not _PRINTABLE.fullmatch(kept) or not _MEDIA.fullmatch(media):
+        raise _refused("Content-Type")
+    in_clear = not body.startswith(b"\x30") or body.startswith(b"000")
+    misnamed = media.lower().startswith(("multipart/", "message/")) or (in_clear and "pkcs7" in media.lower())
+    return "Application/EDI-consent" if misnamed else kept
+
+
+def _address(name: str, value: str) -> str:
+    if len(value) > ADDRESS_LENGTH or not ADDRESS.fullmatch(value):
+        raise _refused(name)
+    return value
+
+
+def _file_name(value: str) -> str:
+    if not _FILE_NAME.fullmatch(value):
+        raise _refused("Content-Disposition")
+    return value
+
+
+def _optional(name: str, value: str) -> str:
+    """A header line, or nothing when there is no value."""
+    return f"{name}: {_text(name, value)}\r\n" if value else ""
+
+
+def _text(name: str, value: str) -> str:
+    """A free value: printable ASCII as it is, other text as encoded words folded one a line."""
+    if len(value) > _VALUE_LENGTH or not _TEXT.fullmatch(value):
+        raise _refused(name)
+    if value.isascii():
+        return value
+    pieces = (value[at : at + _ENCODED_CHARACTERS] for at in range(0, len(value), _ENCODED_CHARACTERS))
+    return "\r\n ".join(f"=?utf-8?B?{_word(piece)}?=" for piece in pieces)
+
+
+def _word(piece: str) -> str:
+    return binascii.b2a_base64(piece.encode("utf-8"), newline=False).decode("ascii")
+
+
+def _date(date: datetime) -> str:
+    """RFC 5322 3.3, in English whatever the locale."""
+    if date.tzinfo is None:
+        raise _refused("Date")
+    return f"{_DAYS[date.weekday()]}, {date.day:02d} {_MONTHS[date.month - 1]} {date:%Y %H:%M:%S %z}"
+
+
+def _refused(name: str) -> FormatError:
+    return FormatError("entete-refuse", f"La valeur de l'en-tête {name} ne peut pas être envoyée.", rule="H5")
