@@ -1,0 +1,97 @@
+"""Who a message is from, decided before it is accepted (rules H5, H6 and H7 of the promises).
+
+A practitioner is named by the PS number in the Subject and by the From address; an insurer by its registered
+address; a delivery report by its empty sender. What cannot be told is refused with 550, or quarantined when a
+known number writes from an address that nobody has bound to it yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from oct.domain.model import Insurer, Practitioner
+
+
+class Origin(StrEnum):
+    """Whose message it is."""
+
+    PS = "ps"
+    INSURER = "assureur"
+    REPORT = "avis"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The message is taken. `quarantine` is the reason why a person must look at it first, empty otherwise."""
+
+    origin: Origin
+    practitioner_id: int | None = None
+    insurer_id: int | None = None
+    quarantine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The message is refused at the door, with a sentence for its sender."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a message says of its sender. `number` is the 9-digit PS number of the Subject, None without a valid one."""
+
+    header_from: str
+    mail_from: str
+    number: str | None
+    is_report: bool
+    """Whether its form is that of a delivery report (RFC 3464)."""
+    trusted: bool
+    """Whether the door knows the client otherwise: AUTH, client certificate, network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Look-ups by number and by lower-case address."""
+
+    by_number: Callable[[str], Practitioner | None]
+    by_address: Callable[[str], Practitioner | None]
+    insurer: Callable[[str], Insurer | None]
+
+
+def admit(claimed: Claimed, register: Register) -> Admitted | Rejected:
+    """H6, in the order in which the evidence is looked at."""
+    sender = claimed.header_from.lower()
+    if not claimed.mail_from:
+        return _admit_report(claimed)
+    insurer = register.insurer(sender)
+    if insurer is not None:
+        if register.by_address(claimed.mail_from.lower()) is not None:
+            return Rejected("Un praticien n'ecrit pas au nom d'un assureur")
+        return Admitted(Origin.INSURER, insurer_id=insurer.id)
+    writer = register.by_address(sender)
+    if not _same_account(writer, register.by_address(claimed.mail_from.lower())):
+        return Rejected("L'adresse d'envoi et l'adresse From appartiennent a deux comptes differents")
+    if claimed.number is None:
+        if writer is None or writer.closed:
+            return Rejected("Expediteur inconnu")
+        return Admitted(Origin.PS, practitioner_id=writer.id)
+    owner = register.by_number(claimed.number)
+    if owner is None or owner.closed:
+        return Rejected("Ce numero de PS n'est pas enregistre ici")
+    if writer is not None and writer.id != owner.id:
+        return Rejected("Cette adresse From appartient a un autre compte")
+    unknown = writer is None and not claimed.trusted
+    return Admitted(Origin.PS, practitioner_id=owner.id, quarantine="expediteur-inconnu" if unknown else "")
+
+
+def _admit_report(claimed: Claimed) -> Admitted | Rejected:
+    if claimed.is_report:
+        return Admitted(Origin.REPORT)
+    return Rejected("Un message sans expediteur doit etre un avis de remise")
+
+
+def _same_account(writer: Practitioner | None, envelope: Practitioner | None) -> bool:
+    return writer is None or envelope is None or writer.id == envelope.id

@@ -1,0 +1,84 @@
+"""The states through which what we carry goes, from its arrival to its answer (R4, L6, D2), written once as data.
+
+The state diagrams of ARCHITECTURE.md are generated from `JOURNEYS`, and a test holds them equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class MessageState(StrEnum):
+    """Where a received message stands."""
+
+    RECEIVED = "received"
+    PROCESSED = "processed"
+    REFUSED = "refused"
+    HELD = "held"
+
+
+class ConsignmentState(StrEnum):
+    """Where a message that leaves stands: until its 250, or until it failed for good."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class LotState(StrEnum):
+    """Where a lot stands. What an insurer answers moves it from `sent` on; the others are ours alone."""
+
+    RECEIVED = "received"
+    HELD = "held"
+    REFUSED_HERE = "refused_here"
+    DUPLICATE = "duplicate"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    PAID = "paid"
+    PART_PAID = "part_paid"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A transition and the step that makes it; `before` is None at the beginning of a journey."""
+
+    before: StrEnum | None
+    after: StrEnum
+    step: str
+
+
+JOURNEYS: Mapping[str, tuple[Move, ...]] = {
+    "message": (
+        Move(None, MessageState.RECEIVED, "receive"),
+        Move(None, MessageState.HELD, "receive"),
+        Move(MessageState.RECEIVED, MessageState.PROCESSED, "process"),
+        Move(MessageState.RECEIVED, MessageState.REFUSED, "process"),
+        Move(MessageState.RECEIVED, MessageState.HELD, "process"),
+        Move(MessageState.HELD, MessageState.RECEIVED, "release"),
+        Move(MessageState.HELD, MessageState.REFUSED, "release"),
+    ),
+    "consignment": (
+        Move(None, ConsignmentState.WAITING, "process"),
+        Move(ConsignmentState.WAITING, ConsignmentState.DELIVERED, "send"),
+        Move(ConsignmentState.WAITING, ConsignmentState.FAILED, "send"),
+        Move(ConsignmentState.FAILED, ConsignmentState.WAITING, "release"),
+    ),
+    "lot": (
+        Move(None, LotState.SENT, "process"),
+        Move(None, LotState.HELD, "process"),
+        Move(None, LotState.REFUSED_HERE, "process"),
+        Move(LotState.HELD, LotState.SENT, "release"),
+        Move(LotState.HELD, LotState.REFUSED_HERE, "release"),
+        Move(LotState.SENT, LotState.DELIVERED, "send"),
+        Move(LotState.DELIVERED, LotState.ACKNOWLEDGED, "deliver"),
+        Move(LotState.DELIVERED, LotState.REFUSED, "deliver"),
+        Move(LotState.ACKNOWLEDGED, LotState.PAID, "deliver"),
+        Move(LotState.ACKNOWLEDGED, LotState.PART_PAID, "deliver"),
+        Move(LotState.ACKNOWLEDGED, LotState.REJECTED, "deliver"),
+    ),
+}

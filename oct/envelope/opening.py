@@ -1,0 +1,78 @@
+"""Opens a received message: headers, attachment, CMS, compression, inner MIME entity, down to the bare file.
+
+Takes the bytes of a message as SMTP gave them; gives the file and what the envelope said of it. Every failure is a
+FormatError (the message's form) or an OpeningError (it cannot be deciphered); limits hold while reading, not after
+(H3). Pure CPU: nothing is kept, nothing is written. Sources: annex 7.1, rules M1 to M3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from oct.crypto.ber import oid
+from oct.crypto.cms_compressed import unwrap
+from oct.crypto.cms_reader import open_enveloped
+from oct.crypto.keystore import KeyRing
+from oct.errors import FormatError
+from oct.formats.mime_headers import Headers, MessageLimits
+from oct.formats.mime_reader import Attachment, MailMessage, attachment_of, inner_file, read_message
+
+_ENVELOPED = (oid("1.2.840.113549.1.7.3"), oid("1.2.840.113549.1.9.16.1.23"))
+_LONGEST_PREFIX = 40
+"""The content type stands at most this far into a CMS object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A message's file in clear, and its envelope. `serial` is that of our certificate, None when it came in clear."""
+
+    file: bytes = field(repr=False)
+    headers: Headers
+    description: str
+    content_type: str
+    serial: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """Opens messages with the concentrator's own keys. `max_file` caps the inflated file, in bytes."""
+
+    keys: KeyRing
+    limits: MessageLimits
+    max_file: int
+
+    def open(self, raw: bytes, *, accept_clear: bool) -> Opened:
+        """The whole way in. FormatError `non-chiffre` when the attachment is in clear and `accept_clear` is false."""
+        message = read_message(raw, self.limits)
+        return self.open_attachment(message, attachment_of(message), accept_clear=accept_clear)
+
+    def open_attachment(self, message: MailMessage, attachment: Attachment, *, accept_clear: bool) -> Opened:
+        """The same, from an attachment that was already found."""
+        content, serial = attachment.body, None
+        if _is_enveloped(content) or _announces_encryption(attachment.description):
+            envelope = open_enveloped(content, self.keys)
+            content, serial = envelope.content, envelope.serial
+        elif not accept_clear:
+            raise FormatError("non-chiffre", "La pièce jointe n'est pas chiffrée : elle doit l'être.", rule="M2")
+        return Opened(
+            file=self._bare(content),
+            headers=message.headers,
+            description=attachment.description,
+            content_type=attachment.content_type,
+            serial=serial,
+        )
+
+    def _bare(self, content: bytes) -> bytes:
+        """Compression and MIME entity may enclose one another in either order (M2)."""
+        inner = inner_file(unwrap(content, self.max_file), self.limits)
+        return unwrap(inner, self.max_file)
+
+
+def _is_enveloped(content: bytes) -> bool:
+    start = content[:_LONGEST_PREFIX]
+    return start.lstrip().startswith(b"-----BEGIN") or any(kind in start for kind in _ENVELOPED)
+
+
+def _announces_encryption(description: str) -> bool:
+    third = description.upper().rpartition("/")[2].strip()
+    return description.count("/") == 2 and third in {"K", "ZK"}

@@ -1,0 +1,62 @@
+"""Makes the message that carries a file to an insurer: compressed, encrypted to its certificate, in EDI-consent form.
+
+Everything that could change from one try to the next (compostage, Message-ID, date) is handed in once: the bytes are
+written down before they are sent, and a retry sends them again. Sources: annex 7.1, messages.md, assumptions A4, A5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+
+from oct.crypto.cms_writer import ContentCipher, seal
+from oct.domain.model import Insurer
+from oct.domain.outgoing import OutgoingFile
+from oct.formats.compression import Compression, deflate
+from oct.formats.mime_writer import wrap_entity, write_facture
+from oct.formats.subject import FactureSubject
+
+_MOST_INVOICES = 99_999
+"""What the 5 digits of a Subject can say."""
+FILE_NAME = "factures.b2"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A message ready to leave."""
+
+    content: bytes = field(repr=False)
+    message_id: str
+    compostage: str
+
+
+def seal_file(
+    file: OutgoingFile,
+    insurer: Insurer,
+    certificate: x509.Certificate,
+    *,
+    sender: str,
+    version: str,
+    compostage: str,
+    date: datetime,
+) -> Sealed:
+    """The message for `insurer`. `version` is that of the cahier des charges as received, `date` is aware."""
+    compression = Compression(insurer.compression)
+    plaintext = deflate(file.content, compression)
+    if insurer.plaintext_form == "mime":
+        plaintext = wrap_entity(plaintext, FILE_NAME)
+    subject = FactureSubject(version, file.sender_number.zfill(14), compostage, min(file.invoice_count, _MOST_INVOICES))
+    message_id = f"<{compostage}@{sender.rpartition('@')[2]}>"
+    content = write_facture(
+        sender=sender,
+        recipient=insurer.address,
+        subject=subject.write(),
+        description="FACTURE/SV/K" if compression is Compression.NONE else "FACTURE/SV/ZK",
+        message_id=message_id,
+        date=date,
+        cms=seal(plaintext, certificate, ContentCipher(insurer.cipher)),
+        filename=FILE_NAME,
+    )
+    return Sealed(content, message_id, compostage)

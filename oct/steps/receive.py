@@ -1,0 +1,248 @@
+"""First step: takes a message at the door. 250 only when it is on disk (P1).
+
+Takes a complete SMTP transaction; gives the reply. The message is identified (H6), fingerprinted (D4), encrypted at
+rest and inserted, with its event, in one transaction. Messages that arrive together share a commit: one thread
+writes, takes all that waits, and each sender gets its 250 only after the commit that holds its message.
+
+Failure: a malformed header or an unknown sender is 550 or 554, on purpose; a database that is away, and any surprise,
+is 451 with a fixed text. The same transaction repeated gets the first one's trace number again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import queue
+import threading
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from oct.domain.admission import Admitted, Claimed, Register, Rejected, admit
+from oct.domain.journey import MessageState
+from oct.errors import FormatError
+from oct.formats.mime_headers import Headers, last, read_headers
+from oct.formats.subject import FactureSubject, ps_number, read_subject
+from oct.smtp.transaction import Reply, Transaction
+from oct.steps.workshop import Workshop
+from oct.store import events, holds, messages, payloads
+from oct.store.events import Event
+from oct.store.holds import HoldSubject, NewHold
+from oct.store.messages import Insertion, NewMessage
+from oct.store.numbering import trace_number
+from oct.store.payloads import NewPayload
+from oct.store.registry import Snapshot
+
+_log = structlog.get_logger()
+_GROUP = 50
+"""Most messages that share a commit."""
+_UNAVAILABLE = Reply(451, "4.3.0 Service momentanement indisponible, reessayez plus tard")
+_QUARANTINE = "L'adresse From n'est pas enregistrée pour ce numéro de PS."
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A transaction that waits for its commit, and where its answer is awaited."""
+
+    transaction: Transaction
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Reply] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.answer = self.loop.create_future()
+
+    def tell(self, reply: Reply) -> None:
+        self.loop.call_soon_threadsafe(self._resolve, reply)
+
+    def _resolve(self, reply: Reply) -> None:
+        if not self.answer.done():
+            self.answer.set_result(reply)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A transaction that is admitted and ready to be written."""
+
+    waiting: _Waiting
+    message: NewMessage
+    payload: NewPayload
+    quarantine: str
+
+
+class Receiver:
+    """The step. `accept` is called on the event loop; one thread of its own writes."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="receive", daemon=True)
+
+    def start(self) -> None:
+        """Starts the writing thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Writes what waits, then ends the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    async def accept(self, transaction: Transaction) -> Reply:
+        """The reply to a transaction, once its fate is on disk."""
+        waiting = _Waiting(transaction, asyncio.get_running_loop())
+        self._queue.put(waiting)
+        return await waiting.answer
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group, last_one = [first], False
+            while len(group) < _GROUP and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    last_one = True
+                    break
+                group.append(following)
+            self._serve(group)
+            if last_one:
+                return
+
+    def _serve(self, group: Sequence[_Waiting]) -> None:
+        try:
+            with self._workshop.store.read() as conn:
+                snapshot = self._workshop.registry.current(conn)
+            arrivals = [arrival for waiting in group if (arrival := self._admit(waiting, snapshot)) is not None]
+            if arrivals:
+                self._write(arrivals)
+        except Exception as error:  # noqa: BLE001 - the door: whatever happens, nobody is told 250 and nothing is lost
+            _log.error("reception-impossible", error=type(error).__name__, messages=len(group))
+            for waiting in group:
+                waiting.tell(_UNAVAILABLE)
+
+    def _admit(self, waiting: _Waiting, snapshot: Snapshot) -> _Arrival | None:
+        """What is to be written of a transaction; None when it was answered with a refusal."""
+        transaction = waiting.transaction
+        try:
+            headers = read_headers(transaction.content, self._workshop.opener.limits)
+        except FormatError as error:
+            waiting.tell(Reply(554, f"5.6.0 {ascii_text(error.sentence)}"))
+            return None
+        subject = _subject(headers)
+        verdict = admit(_claimed(transaction, headers, subject), _register(snapshot))
+        if isinstance(verdict, Rejected):
+            _log.info("message-refuse", peer=transaction.peer, reason=verdict.sentence)
+            waiting.tell(Reply(550, f"5.7.1 {verdict.sentence}"))
+            return None
+        payload = payloads.seal(self._workshop.vault, transaction.content)
+        message = self._message(transaction, headers, subject, verdict, payload)
+        return _Arrival(waiting, message, payload, verdict.quarantine)
+
+    def _message(
+        self,
+        transaction: Transaction,
+        headers: Headers,
+        subject: FactureSubject | None,
+        verdict: Admitted,
+        payload: NewPayload,
+    ) -> NewMessage:
+        now = self._workshop.clock()
+        quarantined = bool(verdict.quarantine)
+        return NewMessage(
+            trace=trace_number(now, self._workshop.chance),
+            fingerprint=_fingerprint(transaction, headers),
+            received_at=now,
+            origin=verdict.origin,
+            peer=transaction.peer,
+            mail_from=transaction.mail_from,
+            header_from=headers.sender,
+            subject=headers.subject[:255],
+            message_id=headers.message_id[:255],
+            compostage=subject.compostage if subject is not None else "",
+            practitioner_id=verdict.practitioner_id,
+            insurer_id=verdict.insurer_id,
+            size=payload.size,
+            sha256=payload.sha256,
+            state=MessageState.HELD if quarantined else MessageState.RECEIVED,
+            due_at=None if quarantined else now,
+        )
+
+    def _write(self, arrivals: Sequence[_Arrival]) -> None:
+        with self._workshop.store.begin() as conn:
+            inserted = messages.insert_many(conn, [(arrival.message, arrival.payload) for arrival in arrivals])
+            for arrival, insertion in zip(arrivals, inserted, strict=True):
+                if arrival.quarantine and insertion.is_new:
+                    holds.open_hold(conn, _quarantine(arrival, insertion))
+            events.append(conn, [_event(*pair) for pair in zip(arrivals, inserted, strict=True)])
+        for arrival, insertion in zip(arrivals, inserted, strict=True):
+            what = "recu" if insertion.is_new else "deja recu"
+            arrival.waiting.tell(Reply(250, f"2.0.0 Message {what}, suivi {insertion.trace}"))
+
+
+def ascii_text(sentence: str) -> str:
+    """A French sentence as an SMTP reply may hold it: without its accents, one line of 200 characters at most."""
+    plain = unicodedata.normalize("NFKD", sentence.replace("’", "'").replace("œ", "oe"))
+    return " ".join(plain.encode("ascii", "ignore").decode("ascii").split())[:200]
+
+
+def _subject(headers: Headers) -> FactureSubject | None:
+    try:
+        return read_subject(headers.subject)
+    except FormatError:
+        return None
+
+
+def _claimed(transaction: Transaction, headers: Headers, subject: FactureSubject | None) -> Claimed:
+    return Claimed(
+        header_from=headers.sender,
+        mail_from=transaction.mail_from,
+        number=_number(subject),
+        is_report=last(headers.fields, "content-type").lower().startswith("multipart/report"),
+        trusted=transaction.authenticated_as is not None,
+    )
+
+
+def _number(subject: FactureSubject | None) -> str | None:
+    if subject is None:
+        return None
+    try:
+        return ps_number(subject.sender)
+    except FormatError:
+        return subject.sender
+
+
+def _register(snapshot: Snapshot) -> Register:
+    return Register(snapshot.by_number.get, snapshot.by_address.get, snapshot.insurers_by_address.get)
+
+
+def _fingerprint(transaction: Transaction, headers: Headers) -> bytes:
+    """D4: what stays the same when a client that lost our 250 sends again, whatever relays add on top of it."""
+    _, _, body = transaction.content.partition(b"\r\n\r\n")
+    digest = hashlib.sha256()
+    for value in (headers.sender.lower(), headers.subject, headers.message_id, headers.description):
+        digest.update(value.encode("utf-8", "replace") + b"\0")
+    digest.update(body)
+    return digest.digest()
+
+
+def _quarantine(arrival: _Arrival, insertion: Insertion) -> NewHold:
+    return NewHold(arrival.message.received_at, HoldSubject.MESSAGE, insertion.id, arrival.quarantine, _QUARANTINE)
+
+
+def _event(arrival: _Arrival, insertion: Insertion) -> Event:
+    message = arrival.message
+    return Event(
+        at=message.received_at,
+        kind="recu",
+        outcome="nouveau" if insertion.is_new else "repete",
+        message_id=insertion.id,
+        practitioner_id=message.practitioner_id,
+        insurer_id=message.insurer_id,
+        data={
+            "suivi": insertion.trace,
+            "origine": message.origin,
+            "pair": message.peer,
+            "taille": message.size,
+            "sha256": message.sha256.hex(),
+            "quarantaine": arrival.quarantine,
+        },
+    )

@@ -1,0 +1,67 @@
+"""What every step works with, wired once by the bootstrap and handed to each.
+
+The domain and the formats are pure; here stand the things that are not: the store, the vault, the clock, the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from oct.clock import Clock, paris
+from oct.crypto.atrest import Vault
+from oct.domain.outgoing import Identity
+from oct.domain.splitting import SplitContext
+from oct.envelope.opening import Opener
+from oct.formats.layouts import Layouts
+from oct.formats.profiles import Profiles
+from oct.store.engine import Store
+from oct.store.numbering import Numbering
+from oct.store.registry import Registry, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Settings that the steps follow. Durations are milliseconds."""
+
+    name: str
+    """The concentrator's name, on top of every ART."""
+    address: str
+    """Where practitioners and insurers write to, and what everything leaves from."""
+    accept_clear: bool
+    tries: int
+    """How often a message is opened before it is held (H3)."""
+    retry: tuple[int, ...]
+    """Waits between two deliveries; the last one repeats."""
+    expire: int
+    """How long delivery is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The tools of the steps. `chance(n)` gives n random bytes."""
+
+    store: Store
+    vault: Vault
+    clock: Clock
+    chance: Callable[[int], bytes]
+    numbering: Numbering
+    registry: Registry
+    opener: Opener
+    layouts: Layouts
+    profiles: Profiles
+    identity: Identity
+    rules: Rules
+
+    def today(self) -> str:
+        """AAMMJJ in legal French time, as the B2 norm dates files and lots."""
+        return f"{self.now_in_paris():%y%m%d}"
+
+    def now_in_paris(self) -> datetime:
+        """The present instant in legal French time."""
+        return paris(self.clock())
+
+    def split_context(self, snapshot: Snapshot) -> SplitContext:
+        """What planning needs of this machine."""
+        return SplitContext(self.layouts, snapshot.directory, self.numbering.next_lot_number, self.today())
