@@ -7,8 +7,19 @@ not an `OctError` is a surprise: the door answers 451 and the runner holds the w
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+
+
+def described(surprise: BaseException) -> dict[str, object]:
+    """What a log may say of an exception that nobody declared: its type and where, never its text or its values."""
+    frames = traceback.extract_tb(surprise.__traceback__)
+    return {
+        "error": type(surprise).__name__,
+        "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
+    }
 
 
 class Fate(StrEnum):

@@ -22,7 +22,7 @@ import structlog
 
 from oct.domain.admission import Admitted, Claimed, Register, Rejected, admit
 from oct.domain.journey import MessageState
-from oct.errors import FormatError
+from oct.errors import FormatError, described
 from oct.formats.mime_headers import Headers, last, read_headers
 from oct.formats.subject import FactureSubject, ps_number, read_subject
 from oct.smtp.transaction import Reply, Transaction
@@ -115,7 +115,7 @@ class Receiver:
             if arrivals:
                 self._write(arrivals)
         except Exception as error:  # noqa: BLE001 - the door: whatever happens, nobody is told 250 and nothing is lost
-            _log.error("reception-impossible", error=type(error).__name__, messages=len(group))
+            _log.error("reception-impossible", messages=len(group), **described(error))
             for waiting in group:
                 waiting.tell(_UNAVAILABLE)
 

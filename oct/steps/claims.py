@@ -1,0 +1,204 @@
+"""What becomes of one practitioner's message, computed without a transaction: open, read, plan, seal, write the ART.
+
+Pure CPU but for the numbers it draws; it may be run again after a crash and nothing outside has seen the first run.
+Whatever is wrong with the message becomes an outcome: refused with its place, held for a person, or processed. The
+warnings of M4 and the refusal of somebody else's number are decided here, because they join Subject and file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from oct.clock import paris
+from oct.domain.journey import MessageState
+from oct.domain.model import Practitioner
+from oct.domain.receipts import LotLine, Receipt
+from oct.domain.splitting import Plan, Planned, plan_file, shape_of
+from oct.envelope.opening import Opened
+from oct.errors import Fate, FormatError, OctError, RoutingError, RuleError
+from oct.formats.b2 import B2File, read_file
+from oct.formats.profiles import Kind
+from oct.formats.subject import FactureSubject, ps_number, read_subject
+from oct.steps.dispatch import Dispatch, seal_plan
+from oct.steps.workshop import Workshop
+from oct.store.files import NewFile
+from oct.store.messages import Message
+from oct.store.registry import Snapshot
+
+_VERSION_UNKNOWN = "000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a message comes to. `reason` is set when the whole of it is refused or held."""
+
+    state: MessageState
+    receipt: Receipt
+    dispatch: Dispatch = field(default_factory=Dispatch)
+    file: NewFile | None = None
+    reason: OctError | None = None
+
+    @property
+    def code(self) -> str:
+        """The code of the reason, empty when processed."""
+        return self.reason.code if self.reason is not None else ""
+
+
+def blank_receipt(workshop: Workshop, message: Message, practitioner: Practitioner) -> Receipt:
+    """What every ART says, before anything is known of the content."""
+    return Receipt(
+        concentrator=workshop.rules.name,
+        trace=message.trace,
+        practitioner_number=practitioner.number,
+        received_at=paris(message.received_at),
+        compostage=message.compostage,
+    )
+
+
+def known_account(message: Message) -> int:
+    """The account of a practitioner's message, which the door wrote down."""
+    if message.practitioner_id is None:
+        raise ValueError("a practitioner's message without practitioner")
+    return message.practitioner_id
+
+
+def settle_claims(
+    workshop: Workshop, message: Message, raw: bytes, practitioner: Practitioner, snapshot: Snapshot
+) -> Outcome:
+    """The outcome of a message. Only surprises are raised; the caller holds the message then."""
+    receipt = blank_receipt(workshop, message, practitioner)
+    try:
+        opened = workshop.opener.open(raw, accept_clear=workshop.rules.accept_clear)
+        _check_profile(workshop, opened)
+        file = read_file(opened.file, workshop.layouts)
+        subject = _subject(opened)
+        warnings = _agreement(subject, file, practitioner, snapshot)
+        plan = plan_file(file, practitioner, workshop.split_context(snapshot))
+        version = subject.version if subject is not None else _VERSION_UNKNOWN
+        dispatch = seal_plan(workshop, file, plan, snapshot, version)
+    except OctError as error:
+        return _ended(receipt, error)
+    return Outcome(
+        state=MessageState.PROCESSED,
+        receipt=_processed(receipt, file, plan, dispatch, warnings),
+        dispatch=dispatch,
+        file=_file_row(message, file),
+    )
+
+
+def _ended(receipt: Receipt, error: OctError) -> Outcome:
+    if error.fate is Fate.RETRY:
+        raise error
+    held = error.fate is Fate.HOLD
+    sentence = error.describe()
+    return Outcome(
+        state=MessageState.HELD if held else MessageState.REFUSED,
+        receipt=replace(receipt, retention=sentence) if held else replace(receipt, refusal=sentence),
+        reason=error,
+    )
+
+
+def _check_profile(workshop: Workshop, opened: Opened) -> None:
+    """O3: what is not a file of invoices is quarantined; a message without a description is what its file is."""
+    profile = workshop.profiles.match(opened.description)
+    if profile is None and opened.description:
+        raise RoutingError("flux-inconnu", "Ce type de message n'est pas connu du concentrateur.", rule="O3")
+    if profile is not None and profile.kind not in (Kind.FACTURE, Kind.DRE):
+        raise RoutingError("flux-non-configure", f"Le flux {profile.name} n'est pas configuré.", rule="O3")
+
+
+def _subject(opened: Opened) -> FactureSubject | None:
+    try:
+        return read_subject(opened.headers.subject)
+    except FormatError:
+        return None
+
+
+def _agreement(
+    subject: FactureSubject | None, file: B2File, practitioner: Practitioner, snapshot: Snapshot
+) -> list[str]:
+    """M4: what of the Subject disagrees with the file. RuleError when the file's sender is another account."""
+    owner = snapshot.by_number.get(_nine(file.sender_number))
+    if owner is not None and owner.id != practitioner.id:
+        raise RuleError("emetteur-etranger", "L'émetteur du fichier est un autre PS que celui du message.", rule="M4")
+    if subject is None:
+        return ["L'objet du message n'a pas la forme prévue (SVvvvvvv/exercice/compostage/nnnnn)."]
+    warnings = []
+    if subject.sender.lstrip("0") != file.sender_number.lstrip("0"):
+        warnings.append("Le numéro d'émetteur de l'objet n'est pas celui du fichier.")
+    if subject.count != file.invoice_count:
+        warnings.append(f"L'objet annonce {subject.count} factures, le fichier en contient {file.invoice_count}.")
+    return warnings
+
+
+def _nine(sender: str) -> str:
+    try:
+        return ps_number(sender.zfill(14))
+    except FormatError:
+        return sender
+
+
+def _processed(receipt: Receipt, file: B2File, plan: Plan, dispatch: Dispatch, warnings: list[str]) -> Receipt:
+    warnings += [
+        f"La facture {number} a un contrat 99 mais aucune part complémentaire : rien n'est demandé à une AMC."
+        for number in plan.without_amc_part
+    ]
+    return replace(
+        receipt,
+        file_id=file.file_id,
+        lot_count=len(file.lots),
+        invoice_count=file.invoice_count,
+        billed=sum(lot.billed for lot in file.lots),
+        sent=tuple(
+            line for departure in dispatch.departures for line in _lines(departure.lots, departure.insurer.label)
+        ),
+        held=tuple(
+            line
+            for detention in dispatch.detentions
+            for line in _lines(
+                detention.lots,
+                detention.insurer.label if detention.insurer is not None else "",
+                detention.reason.describe(),
+            )
+        ),
+        refused=tuple(_line(rejection.lot, "", rejection.reason.describe()) for rejection in dispatch.rejections),
+        warnings=tuple(warnings),
+    )
+
+
+def _lines(planned: Iterable[Planned], insurer: str, reason: str = "") -> Iterable[LotLine]:
+    return (_line(lot, insurer, reason) for lot in planned)
+
+
+def _line(planned: Planned, insurer: str, reason: str) -> LotLine:
+    lot, derived = planned.source, planned.derived
+    invoices = derived.invoices if derived is not None else lot.invoices
+    complementary = planned.kind != "FSE"
+    return LotLine(
+        number=derived.number if derived is not None else lot.number,
+        date=lot.created_on,
+        kind=planned.kind,
+        invoices=len(invoices),
+        amount=sum(invoice.amc if complementary else invoice.amo for invoice in invoices),
+        insurer=insurer,
+        reason=reason,
+    )
+
+
+def _file_row(message: Message, file: B2File) -> NewFile:
+    return NewFile(
+        message_id=message.id,
+        shape=shape_of(file),
+        file_id=file.file_id,
+        sender_number=file.sender_number,
+        recipient_type=file.recipient_type,
+        recipient_number=file.recipient_number,
+        application=file.application,
+        norm=file.norm,
+        record_count=file.record_count,
+        lot_count=len(file.lots),
+        invoice_count=file.invoice_count,
+        sha256=hashlib.sha256(file.data).digest(),
+    )

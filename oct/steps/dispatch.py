@@ -1,0 +1,348 @@
+"""What `process` and `release` share: a plan becomes sealed messages and holds, and these become rows.
+
+`seal_plan` is pure CPU, outside of any transaction: it builds each file, encrypts it to its insurer, and turns what
+cannot be encrypted to (no certificate, a bad one: H8) into a hold of the finished file. `write_dispatch` writes all
+of it in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from oct.clock import utc
+from oct.domain.contract99 import CONTRACT_SPLIT
+from oct.domain.journey import LotState
+from oct.domain.model import Insurer
+from oct.domain.outgoing import OutgoingFile, outgoing_file
+from oct.domain.routing import kind_of
+from oct.domain.splitting import Parcel, Plan, Planned, Waiting
+from oct.envelope.sealing import Sealed, seal_file
+from oct.errors import CertificateError, OctError
+from oct.formats.b2 import B2File, write_file
+from oct.formats.layouts import RECORD
+from oct.steps.workshop import Workshop
+from oct.store import consignments, events, holds, lots, payloads
+from oct.store.consignments import NewConsignment
+from oct.store.events import Event
+from oct.store.holds import HoldSubject, NewHold
+from oct.store.lots import NewInvoice, NewLot
+from oct.store.messages import Message
+from oct.store.payloads import NewPayload
+from oct.store.registry import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A file that leaves: the sealed message, its bytes encrypted at rest, and the lots it carries."""
+
+    insurer: Insurer
+    file: OutgoingFile
+    sealed: Sealed
+    payload: NewPayload
+    lots: tuple[Planned, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detention:
+    """What waits for a person: the bytes that wait, for whom if that is known, and the lots in them."""
+
+    subject: HoldSubject
+    reason: OctError
+    payload: NewPayload
+    insurer: Insurer | None
+    lots: tuple[Planned, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A lot that does not leave because it breaks a rule."""
+
+    reason: OctError
+    lot: Planned
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Everything that a plan comes to."""
+
+    departures: tuple[Departure, ...] = ()
+    detentions: tuple[Detention, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+
+
+def seal_plan(workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, version: str) -> Dispatch:
+    """Builds and seals what leaves. `version` is that of the cahier des charges, 6 digits, as the Subject gave it."""
+    departures, detentions = [], []
+    for parcel in plan.parcels:
+        outgoing = outgoing_file(
+            file,
+            parcel,
+            workshop.identity,
+            workshop.layouts,
+            file_id=workshop.numbering.next_file_id(),
+            today=workshop.today(),
+        )
+        sealed = seal_outgoing(workshop, outgoing, parcel.insurer, snapshot, version)
+        if isinstance(sealed, Sealed):
+            kept = payloads.seal(workshop.vault, sealed.content)
+            departures.append(Departure(parcel.insurer, outgoing, sealed, kept, parcel.lots))
+        else:
+            detentions.append(_detained_file(workshop, outgoing, parcel, sealed))
+    detentions += [_detained_lots(workshop, file, waiting) for waiting in plan.waiting]
+    rejections = tuple(
+        Rejection(refused.reason, Planned(refused.lot, kind_of(refused.lot), file.content(refused.lot)))
+        for refused in plan.refused
+    )
+    return Dispatch(tuple(departures), tuple(detentions), rejections)
+
+
+def seal_outgoing(
+    workshop: Workshop, outgoing: OutgoingFile, insurer: Insurer, snapshot: Snapshot, version: str
+) -> Sealed | CertificateError:
+    """The message that carries a file to its insurer, or why nothing may be encrypted to that insurer now."""
+    now = workshop.clock()
+    try:
+        certificate = snapshot.certificate_for(insurer.address, utc(now))
+    except CertificateError as error:
+        return error
+    return seal_file(
+        outgoing,
+        insurer,
+        certificate,
+        sender=workshop.rules.address,
+        version=version,
+        compostage=workshop.numbering.next_compostage(now),
+        date=workshop.now_in_paris(),
+    )
+
+
+def _detained_file(workshop: Workshop, outgoing: OutgoingFile, parcel: Parcel, reason: OctError) -> Detention:
+    kept = payloads.seal(workshop.vault, outgoing.content)
+    return Detention(HoldSubject.FILE, reason, kept, parcel.insurer, parcel.lots)
+
+
+def _detained_lots(workshop: Workshop, file: B2File, waiting: Waiting) -> Detention:
+    """Lots wait inside a file of their own, under the header they came with, so that they can be read again."""
+    if waiting.whole is not None:
+        content, subject = waiting.whole, HoldSubject.FILE
+    else:
+        content = write_file(file.data[:RECORD], [lot.content for lot in waiting.lots], workshop.layouts)
+        subject = HoldSubject.LOT
+    return Detention(subject, waiting.reason, payloads.seal(workshop.vault, content), None, waiting.lots)
+
+
+def write_dispatch(
+    conn: Connection,
+    workshop: Workshop,
+    message: Message,
+    file_row: int | None,
+    dispatch: Dispatch,
+    known: Mapping[int, int] | None = None,
+) -> None:
+    """Writes consignments, holds, lots and their events. `known` leads from the rank of a lot to the row it already
+    has: lots released from a hold move, the others are new."""
+    now = workshop.clock()
+    writer = _LotWriter(workshop, message, file_row, known or {})
+    for departure, consignment_id in zip(
+        dispatch.departures, _write_departures(conn, message, dispatch.departures, now), strict=True
+    ):
+        writer.add(departure.lots, LotState.SENT, insurer=departure.insurer, consignment_id=consignment_id)
+        events.append(conn, [_sealed_event(message, departure, consignment_id, now)])
+    for detention in dispatch.detentions:
+        hold_id = _write_detention(conn, message, detention, now)
+        writer.add(
+            detention.lots, LotState.HELD, insurer=detention.insurer, hold_id=hold_id, code=detention.reason.code
+        )
+        events.append(conn, [_held_event(message, detention, hold_id, now)])
+    for rejection in dispatch.rejections:
+        writer.add((rejection.lot,), LotState.REFUSED_HERE, code=rejection.reason.code)
+        events.append(conn, [_refused_event(message, rejection, now)])
+    writer.write(conn)
+
+
+def _write_departures(conn: Connection, message: Message, departures: Sequence[Departure], now: int) -> list[int]:
+    payload_ids = payloads.insert_many(conn, [departure.payload for departure in departures], now)
+    return consignments.insert_many(
+        conn,
+        [
+            NewConsignment(
+                message_id=message.id,
+                kind="facture",
+                recipient=departure.insurer.address,
+                message_uid=departure.sealed.message_id,
+                payload_id=payload_id,
+                size=departure.payload.size,
+                sha256=departure.payload.sha256,
+                created_at=now,
+                due_at=now,
+                insurer_id=departure.insurer.id,
+                compostage=departure.sealed.compostage,
+                file_id=departure.file.file_id,
+            )
+            for departure, payload_id in zip(departures, payload_ids, strict=True)
+        ],
+    )
+
+
+def _write_detention(conn: Connection, message: Message, detention: Detention, now: int) -> int:
+    (payload_id,) = payloads.insert_many(conn, [detention.payload], now)
+    return holds.open_hold(
+        conn,
+        NewHold(
+            opened_at=now,
+            subject=detention.subject,
+            message_id=message.id,
+            code=detention.reason.code,
+            sentence=detention.reason.describe(),
+            payload_id=payload_id,
+            insurer_id=detention.insurer.id if detention.insurer is not None else None,
+        ),
+    )
+
+
+class _LotWriter:
+    """Gathers the rows of a message's lots, in their order of arrival, and writes them at once."""
+
+    def __init__(self, workshop: Workshop, message: Message, file_row: int | None, known: Mapping[int, int]) -> None:
+        self._header = workshop.layouts["lot_header"]
+        self._now = workshop.clock()
+        self._message = message
+        self._file_row = file_row
+        self._known = known
+        self._new: list[tuple[NewLot, list[NewInvoice]]] = []
+        self._moved: list[tuple[int, NewLot]] = []
+
+    def add(
+        self,
+        planned: Sequence[Planned],
+        state: LotState,
+        *,
+        insurer: Insurer | None = None,
+        consignment_id: int | None = None,
+        hold_id: int | None = None,
+        code: str = "",
+    ) -> None:
+        for lot in planned:
+            row = self._row(lot, state, code, insurer, consignment_id, hold_id)
+            known = self._known.get(lot.source.rank) if lot.derived is None else None
+            if known is None:
+                self._new.append((row, _invoices(lot)))
+            else:
+                self._moved.append((known, row))
+
+    def write(self, conn: Connection) -> None:
+        self._new.sort(key=lambda pair: pair[0].rank)
+        lots.insert_many(conn, self._new)
+        for lot_id, row in self._moved:
+            lots.move(conn, lot_id, row)
+
+    def _row(
+        self,
+        planned: Planned,
+        state: LotState,
+        code: str,
+        insurer: Insurer | None,
+        consignment_id: int | None,
+        hold_id: int | None,
+    ) -> NewLot:
+        source, derived = planned.source, planned.derived
+        made = derived.invoices if derived is not None else source.invoices
+        return NewLot(
+            message_id=self._message.id,
+            file_id=self._file_row,
+            rank=source.rank,
+            kind=planned.kind,
+            ps_number=source.ps_number,
+            practitioner_id=self._message.practitioner_id,
+            organism=source.organism,
+            number=derived.number if derived is not None else source.number,
+            lot_date=self._header.text(planned.content[:RECORD], "created_on") or source.created_on,
+            sha256=hashlib.sha256(planned.content).digest(),
+            size=len(planned.content),
+            invoice_count=len(made),
+            billed=sum(invoice.billed for invoice in made),
+            amo=sum(invoice.amo for invoice in made),
+            amc=sum(invoice.amc for invoice in made),
+            insurer_id=insurer.id if insurer is not None else None,
+            consignment_id=consignment_id,
+            hold_id=hold_id,
+            state=state,
+            code=code,
+            state_at=self._now,
+        )
+
+
+def _invoices(planned: Planned) -> list[NewInvoice]:
+    source = planned.source
+    if planned.derived is not None:
+        return [
+            NewInvoice(invoice.number, source.ps_number, invoice.billed, invoice.amo, invoice.amc, split=True)
+            for invoice in planned.derived.invoices
+        ]
+    return [
+        NewInvoice(
+            invoice.number,
+            source.ps_number,
+            invoice.billed,
+            invoice.amo,
+            invoice.amc,
+            split=invoice.contract == CONTRACT_SPLIT,
+        )
+        for invoice in source.invoices
+    ]
+
+
+def _lot_names(planned: Sequence[Planned]) -> list[str]:
+    return [
+        f"{lot.source.ps_number}/{lot.derived.number if lot.derived is not None else lot.source.number}/{lot.kind}"
+        for lot in planned
+    ]
+
+
+def _sealed_event(message: Message, departure: Departure, consignment_id: int, now: int) -> Event:
+    return Event(
+        at=now,
+        kind="scelle",
+        outcome="pret",
+        message_id=message.id,
+        consignment_id=consignment_id,
+        insurer_id=departure.insurer.id,
+        data={
+            "destinataire": departure.insurer.address,
+            "fichier": departure.file.file_id,
+            "compostage": departure.sealed.compostage,
+            "lots": _lot_names(departure.lots),
+            "sha256_fichier": hashlib.sha256(departure.file.content).hexdigest(),
+            "sha256_message": departure.payload.sha256.hex(),
+            "taille": departure.payload.size,
+        },
+    )
+
+
+def _held_event(message: Message, detention: Detention, hold_id: int, now: int) -> Event:
+    return Event(
+        at=now,
+        kind="retenu",
+        outcome=detention.reason.code[:12],
+        message_id=message.id,
+        insurer_id=detention.insurer.id if detention.insurer is not None else None,
+        data={"retenue": hold_id, "motif": detention.reason.code, "lots": _lot_names(detention.lots)},
+    )
+
+
+def _refused_event(message: Message, rejection: Rejection, now: int) -> Event:
+    return Event(
+        at=now,
+        kind="lot_refuse",
+        outcome="refuse",
+        message_id=message.id,
+        data={
+            "lots": _lot_names((rejection.lot,)),
+            "motif": rejection.reason.code,
+            "regle": rejection.reason.rule,
+        },
+    )

@@ -1,0 +1,121 @@
+"""Second step: what a practitioner's message comes to, in one transaction after pure CPU.
+
+Takes a batch of received messages by lease. Each is opened, read, planned and sealed outside of any transaction
+(`claims`); then everything it comes to (its file, lots, consignments, holds, ART and events) is written at once with
+its new state. A crash before that commit leaves nothing; the message is taken again and gives the same result.
+
+Failure: a message that was taken `tries` times without an end (its opening kills the process) is held unopened (H3);
+a surprise in the code holds the message too, with its trace number; a database that is away leaves it due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+from sqlalchemy import Connection
+
+from oct.domain.journey import MessageState
+from oct.domain.receipts import Receipt, compose
+from oct.errors import RoutingError, StoreError, described
+from oct.steps.claims import Outcome, blank_receipt, known_account, settle_claims
+from oct.steps.dispatch import write_dispatch
+from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
+from oct.steps.workshop import Workshop
+from oct.store import consignments, events, files, holds, messages, payloads
+from oct.store.events import Event
+from oct.store.holds import HoldSubject, NewHold
+from oct.store.messages import Message
+from oct.store.registry import Snapshot
+
+_log = structlog.get_logger()
+
+
+def process(workshop: Workshop, claimed: Sequence[Message], owner: str) -> None:
+    """Brings every claimed message of a practitioner to its outcome. StoreError when the database is away."""
+    with workshop.store.read() as conn:
+        snapshot = workshop.registry.current(conn)
+        contents = [payloads.get(conn, workshop.vault, message.payload_id) for message in claimed]
+        answered = consignments.with_art(conn, [message.id for message in claimed])
+    settled = []
+    for index, message in enumerate(claimed):
+        raw, contents[index] = contents[index], b""
+        outcome = _settle(workshop, message, raw, snapshot)
+        settled.append(_Settled(message, outcome, _receipt(workshop, message, outcome, snapshot, answered)))
+    with workshop.store.begin() as conn:
+        for one in settled:
+            _write(conn, workshop, one, owner)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A message, what it comes to, and the text that says so to the practitioner."""
+
+    message: Message
+    outcome: Outcome
+    text: SealedText
+
+
+def _settle(workshop: Workshop, message: Message, raw: bytes, snapshot: Snapshot) -> Outcome:
+    practitioner = snapshot.by_id[known_account(message)]
+    receipt = blank_receipt(workshop, message, practitioner)
+    if message.attempts > workshop.rules.tries:
+        return _held(receipt, "ouverture-interrompue", "Le traitement de ce message s'est interrompu.")
+    try:
+        return settle_claims(workshop, message, raw, practitioner, snapshot)
+    except StoreError:
+        raise
+    except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect holds one message, harms no other
+        _log.error("traitement-surprise", suivi=message.trace, **described(surprise))
+        return _held(receipt, "surprise", "Le traitement de ce message a échoué.")
+
+
+def _held(receipt: Receipt, code: str, sentence: str) -> Outcome:
+    reason = RoutingError(code, f"{sentence} L'opérateur est prévenu.")
+    return Outcome(MessageState.HELD, replace(receipt, retention=reason.describe()), reason=reason)
+
+
+def _receipt(
+    workshop: Workshop, message: Message, outcome: Outcome, snapshot: Snapshot, answered: Collection[int]
+) -> SealedText:
+    """The ART; a later text when the message was held before and has its ART already (T1)."""
+    practitioner = snapshot.by_id[known_account(message)]
+    kind = TextKind.LATER if message.id in answered else TextKind.ART
+    return seal_text(workshop, kind, message.id, practitioner, compose(outcome.receipt))
+
+
+def _write(conn: Connection, workshop: Workshop, settled: _Settled, owner: str) -> None:
+    message, outcome, now = settled.message, settled.outcome, workshop.clock()
+    if not messages.finish(conn, message.id, owner, outcome.state, outcome.code, now):
+        _log.warning("bail-perdu", suivi=message.trace)
+        return
+    file_row = files.insert_many(conn, [outcome.file])[0] if outcome.file is not None else None
+    write_dispatch(conn, workshop, message, file_row, outcome.dispatch)
+    if outcome.state is MessageState.HELD and outcome.reason is not None:
+        reason = outcome.reason
+        holds.open_hold(conn, NewHold(now, HoldSubject.MESSAGE, message.id, reason.code, reason.describe()))
+    art_id = write_text_row(conn, settled.text)
+    events.append(conn, [_event(message, outcome, art_id, now)])
+
+
+def _event(message: Message, outcome: Outcome, art_id: int, now: int) -> Event:
+    file = outcome.file
+    return Event(
+        at=now,
+        kind="traite",
+        outcome=outcome.state,
+        message_id=message.id,
+        practitioner_id=message.practitioner_id,
+        data={
+            "motif": outcome.code,
+            "art": art_id,
+            "fichier": file.file_id if file is not None else "",
+            "sha256_fichier": file.sha256.hex() if file is not None else "",
+            "lots": file.lot_count if file is not None else 0,
+            "factures": file.invoice_count if file is not None else 0,
+            "remises": len(outcome.dispatch.departures),
+            "retenues": len(outcome.dispatch.detentions),
+            "lots_refuses": len(outcome.dispatch.rejections),
+        },
+    )
