@@ -17,7 +17,6 @@ Sources: RFC 5652 §6 (EnvelopedData), RFC 5083 and 5084 (AuthEnvelopedData, AES
 
 from __future__ import annotations
 
-import binascii
 import os
 from dataclasses import dataclass
 from enum import Enum
@@ -42,6 +41,7 @@ from oct.crypto.ber import (
     oid,
 )
 from oct.crypto.keystore import KeyRing, OwnKey
+from oct.crypto.pem import BEGIN, blocks
 from oct.errors import FormatError, OpeningError
 
 LARGEST_BLOB = 128 * 1024 * 1024
@@ -133,14 +133,10 @@ def _without_armour(blob: bytes) -> bytes:
     """The DER or BER of a PEM text, or the blob itself."""
     if len(blob) > LARGEST_BLOB:
         raise FormatError("cms-trop-grand", "Le message chiffré dépasse la taille acceptée.", rule="H3")
-    start = blob.find(b"-----BEGIN ", 0, 64)
-    if start < 0:
+    if BEGIN not in blob[:64]:
         return blob
-    body = blob.find(b"\n", start)
-    end = blob.find(b"-----END ", body)
-    if body < 0 or end < 0:
-        raise _refused("cms-pem")
-    return binascii.a2b_base64(memoryview(blob)[body:end])
+    _, decoded = next(blocks(blob), ("", b""))
+    return decoded
 
 
 def _parse(blob: bytes, keys: KeyRing) -> tuple[_Recipient, _Sealed]:

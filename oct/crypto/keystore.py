@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from oct.crypto.ber import INTEGER, SEQUENCE, BerCursor, context
-from oct.errors import ConfigurationError
+from oct.crypto.certificates import extension, read_bundle
+from oct.errors import ConfigurationError, FormatError
 
 _KEY_BITS = 2048
 _PUBLIC_EXPONENT = 65537
@@ -137,12 +138,12 @@ def encipherment_only() -> x509.KeyUsage:
 
 def _load_pair(path: Path, passphrase: bytes | None) -> OwnKey:
     key = _load_key(path, passphrase)
-    certificate = _load_certificate(path.with_suffix(".pem"))
-    if certificate.public_key() != key.public_key():
-        raise ConfigurationError(
-            "cle-et-certificat", f"La clé {path} et le certificat {path.with_suffix('.pem')} ne vont pas ensemble."
-        )
-    return OwnKey(path.stem, key, certificate)
+    for certificate in _load_certificates(path.with_suffix(".pem")):
+        if certificate.public_key() == key.public_key():
+            return OwnKey(path.stem, key, certificate)
+    raise ConfigurationError(
+        "cle-et-certificat", f"La clé {path} et le certificat {path.with_suffix('.pem')} ne vont pas ensemble."
+    )
 
 
 def _load_key(path: Path, passphrase: bytes | None) -> rsa.RSAPrivateKey:
@@ -160,17 +161,16 @@ def _load_key(path: Path, passphrase: bytes | None) -> rsa.RSAPrivateKey:
     return key
 
 
-def _load_certificate(path: Path) -> x509.Certificate:
+def _load_certificates(path: Path) -> list[x509.Certificate]:
+    """The certificate of a pair, which may come with those of its authorities."""
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        certificate.public_key()
+        return read_bundle(path.read_bytes())
     except FileNotFoundError as cause:
         raise ConfigurationError(
             "certificat-absent", f"Le certificat {path} manque : déposez celui que l'autorité a délivré pour cette clé."
         ) from cause
-    except (OSError, ValueError, UnsupportedAlgorithm) as cause:
-        raise ConfigurationError("certificat-illisible", f"Le certificat {path} ne peut pas être lu (PEM).") from cause
-    return certificate
+    except (OSError, FormatError) as cause:
+        raise ConfigurationError("certificat-illisible", f"Le certificat {path} ne peut pas être lu.") from cause
 
 
 def _issuer_bytes(certificate: x509.Certificate) -> bytes:
@@ -186,7 +186,5 @@ def _issuer_bytes(certificate: x509.Certificate) -> bytes:
 
 def _key_identifier(certificate: x509.Certificate) -> bytes:
     """The certificate's own identifier, else the SHA-1 of its key (RFC 5280 §4.2.1.2, method 1)."""
-    try:
-        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    except x509.ExtensionNotFound:
-        return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest
+    own = extension(certificate, x509.SubjectKeyIdentifier)
+    return (own or x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())).digest

@@ -24,6 +24,7 @@ _ZLIB_DICTIONARY_FLAG = 0x20
 _ZLIB_HEADER_MODULUS = 31
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _PIECE = 64 * 1024
+_CHUNK = 1024 * 1024
 _MOST_MEMBERS = 64
 _PADDING = b"\0\r\n "
 
@@ -83,17 +84,17 @@ def _inflate_member(data: bytes, at: int, window: int, room: int, chunks: list[b
     view = memoryview(data)
     while not engine.eof:
         piece = view[at : at + _PIECE]
-        if not piece:
-            raise _damaged()
         try:
-            chunk = engine.decompress(piece, room + 1)
+            chunk = engine.decompress(piece, min(room + 1, _CHUNK))
         except zlib.error as cause:
             raise _damaged() from cause
+        if not piece and not chunk and not engine.eof:
+            raise _damaged()
         if len(chunk) > room:
             raise FormatError("archive-trop-grande", "Le fichier décompressé dépasse la taille acceptée.", rule="H3")
         room -= len(chunk)
         chunks.append(chunk)
-        at += len(piece) - len(engine.unused_data)
+        at += len(piece) - len(engine.unconsumed_tail) - len(engine.unused_data)
     return at, room
 
 
