@@ -1,0 +1,261 @@
+"""Sends messages onward: one lasting connection, many messages, and for each what became of it.
+
+Takes a `Route` and messages that were written down before (a retry sends the same bytes); gives a `Sent` for each. Never
+raises for what the other side does: refused at any stage, cut, silent or unreachable is a `Sent`. A 5xx is permanent, all
+the rest temporary. Cut or silent between our final dot and its reply, the peer may have the message: `uncertain`.
+FormatError is for our own faults only: a content or an address that SMTP cannot carry (H1, H5).
+
+Sources: RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS), 7435 (opportunistic TLS).
+"""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+from oct.errors import FormatError
+from oct.smtp.addresses import is_address
+from oct.smtp.data_reader import has_long_line
+from oct.smtp.dialogue import FAILURES, Dialogue, readable
+from oct.smtp.tls import require_modern, unverified_context
+
+_LINE_OCTETS = 998
+
+
+class TlsPolicy(StrEnum):
+    """`none`: in clear. `opportunistic`: TLS, unverified, when it is offered and works. `required`: verified, or not at all."""
+
+    NONE = "none"
+    OPPORTUNISTIC = "opportunistic"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One server to hand messages to."""
+
+    host: str
+    port: int
+    tls: TlsPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message for one recipient. `key` is the caller's; `sender` is empty for `<>`; `content` has CRLF line ends."""
+
+    key: Hashable
+    sender: str
+    recipient: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a message. `reply_code` is 0 when there was no reply, and `reply_text` then our own words."""
+
+    key: Hashable
+    reply_code: int
+    reply_text: str
+    tls: bool
+    permanent: bool
+    delivered: bool
+    uncertain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    code: int
+    text: str
+    uncertain: bool = False
+
+
+class _LostBeforeDataError(Exception):
+    """The connection was found dead, or closing, before any content was sent: the message may go by another one."""
+
+    def __init__(self, outcome: _Outcome) -> None:
+        super().__init__(outcome.code)
+        self.outcome = outcome
+
+
+class Connection:
+    """A lasting connection to `route`, opened by the first `send`, opened again once when found dead before DATA.
+
+    `helo` is our name; `tls` the context that verifies the peer when the policy is `required`; `timeout_seconds` bounds
+    the connection, each reply and the sending of each content.
+    """
+
+    def __init__(self, route: Route, *, helo: str, tls: ssl.SSLContext, timeout_seconds: float = 60) -> None:
+        self._route = route
+        self._helo = helo
+        self._verifying = require_modern(tls)
+        self._timeout_seconds = timeout_seconds
+        self._dialogue: Dialogue | None = None
+        self._in_clear = route.tls is TlsPolicy.NONE
+        self._unfinished = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Say QUIT without waiting for its answer."""
+        if self._dialogue is None:
+            return
+        try:
+            self._dialogue.putcmd("QUIT")
+        except FAILURES:
+            pass
+        self._hang_up()
+
+    def send(self, message: Outgoing) -> Sent:
+        """Hand over one message and say what became of it. FormatError when SMTP cannot carry it as it is."""
+        check_sendable(message)
+        reused = self._dialogue is not None
+        try:
+            outcome = self._try(message)
+        except _LostBeforeDataError as lost:
+            outcome = self._try_again(message) if reused else lost.outcome
+        tls = self._dialogue is not None and isinstance(self._dialogue.sock, ssl.SSLSocket)
+        if outcome.code in (0, 421):
+            self._hang_up()
+        return Sent(
+            key=message.key,
+            reply_code=outcome.code,
+            reply_text=outcome.text,
+            tls=tls,
+            permanent=outcome.code >= 500,
+            delivered=200 <= outcome.code < 300,
+            uncertain=outcome.uncertain,
+        )
+
+    def _try_again(self, message: Outgoing) -> _Outcome:
+        self._hang_up()
+        try:
+            return self._try(message)
+        except _LostBeforeDataError as lost:
+            return lost.outcome
+
+    def _try(self, message: Outgoing) -> _Outcome:
+        """One attempt. _LostBeforeDataError when the connection fails, or the peer says 421, before the content."""
+        try:
+            dialogue = self._opened()
+            refusal = self._offer(dialogue, message)
+        except smtplib.SMTPResponseException as error:
+            raise _LostBeforeDataError(_Outcome(error.smtp_code, _text(error.smtp_error))) from error
+        except FAILURES as error:
+            raise _LostBeforeDataError(_failure(error)) from error
+        if refusal is None:
+            return self._deliver(dialogue, message.content)
+        if refusal.code == 421:
+            raise _LostBeforeDataError(refusal)
+        return refusal
+
+    def _opened(self) -> Dialogue:
+        """The open connection, or a new one, greeted and wrapped as the policy says."""
+        if self._dialogue is None:
+            self._unfinished = False
+            self._dialogue = self._connect()
+            try:
+                self._wrap(self._dialogue)
+            except ssl.SSLError:
+                self._hang_up()
+                if self._route.tls is TlsPolicy.REQUIRED:
+                    raise
+                self._in_clear = True
+                return self._opened()
+        return self._dialogue
+
+    def _connect(self) -> Dialogue:
+        dialogue = Dialogue(self._route.host, self._route.port, helo=self._helo, reply_seconds=self._timeout_seconds)
+        self._dialogue = dialogue
+        code, text = dialogue.ehlo()
+        if code >= 500:
+            code, text = dialogue.helo()
+        if code != 250:
+            raise smtplib.SMTPHeloError(code, text)
+        return dialogue
+
+    def _wrap(self, dialogue: Dialogue) -> None:
+        """STARTTLS when the policy wants it. A peer that cannot give what is required is a temporary failure."""
+        if self._in_clear:
+            return
+        required = self._route.tls is TlsPolicy.REQUIRED
+        if not dialogue.has_extn("starttls"):
+            if required:
+                raise ssl.SSLError("STARTTLS not offered")
+            return
+        code, _ = dialogue.secure(self._verifying if required else unverified_context())
+        if code != 250:
+            raise ssl.SSLError("STARTTLS refused")
+
+    def _offer(self, dialogue: Dialogue, message: Outgoing) -> _Outcome | None:
+        """The envelope and DATA: None when the peer waits for the content, else its refusal."""
+        commands = [f"MAIL FROM:<{message.sender}>", f"RCPT TO:<{message.recipient}>", "DATA"]
+        if self._unfinished:
+            commands.insert(0, "RSET")
+        self._unfinished = True
+        for command, (code, text) in zip(commands, dialogue.together(commands), strict=False):
+            if command == "DATA" and code == 354:
+                return None
+            if code >= 400:
+                return _Outcome(code, readable(text))
+        raise smtplib.SMTPServerDisconnected("replies out of order")
+
+    def _deliver(self, dialogue: Dialogue, content: bytes) -> _Outcome:
+        """The content and the peer's last word. Only its absence after our final dot is uncertain."""
+        try:
+            dialogue.send_content(content)
+        except FAILURES as error:
+            return _failure(error)
+        try:
+            code, text = dialogue.getreply()
+        except FAILURES as error:
+            return _failure(error, uncertain=True)
+        self._unfinished = False
+        return _Outcome(code, readable(text))
+
+    def _hang_up(self) -> None:
+        if self._dialogue is not None:
+            self._dialogue.close()
+            self._dialogue = None
+
+
+def check_sendable(message: Outgoing) -> None:
+    """FormatError for a content with bare CR, bare LF, NUL or a line above 998 octets, or an unfit address (H1, H5)."""
+    content = message.content
+    pairs = content.count(b"\r\n")
+    if content.count(b"\r") != pairs or content.count(b"\n") != pairs or b"\0" in content:
+        raise FormatError("message-fins-de-ligne", "Le message à envoyer a un CR ou un LF isolé, ou un octet nul.")
+    if has_long_line(content, _LINE_OCTETS):
+        raise FormatError("message-ligne-longue", "Le message à envoyer a une ligne de plus de 998 octets.")
+    if not is_address(message.recipient) or (message.sender and not is_address(message.sender)):
+        raise FormatError("adresse-incorrecte", "L'adresse d'expédition ou de destination n'est pas correcte.")
+
+
+def _failure(error: BaseException, *, uncertain: bool = False) -> _Outcome:
+    """A failure without reply, in words that hold nothing of the exception's own."""
+    match error:
+        case ssl.SSLError():
+            text = "TLS impossible"
+        case TimeoutError():
+            text = "delai depasse"
+        case ConnectionRefusedError():
+            text = "connexion refusee"
+        case smtplib.SMTPServerDisconnected() | ConnectionError():
+            text = "connexion coupee"
+        case _:
+            text = "serveur injoignable"
+    return _Outcome(0, text, uncertain)
+
+
+def _text(words: bytes | str) -> str:
+    return readable(words if isinstance(words, bytes) else words.encode("ascii", "replace"))

@@ -1,0 +1,127 @@
+"""The door: listens for SMTP, hands every complete transaction to a callable, answers what the callable says.
+
+Takes addresses to listen on, limits and callables (`oct.smtp.transaction`). It fails towards its peers by 4xx, towards
+its owner by ConfigurationError (a bad address, TLS wanted without a context) and OSError (a port already taken).
+Relays for nobody: a recipient that `knows_recipient` does not know is a 550 (H2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from oct.errors import ConfigurationError
+from oct.smtp import replies
+from oct.smtp.admission import Admission, Memory
+from oct.smtp.desk import Checks, Desk
+from oct.smtp.session import Session
+from oct.smtp.tls import require_modern
+from oct.smtp.transaction import Accept, Authenticate, DoorLimits, KnowsRecipient, RefusesSender, TraceNumber
+
+_BACKLOG = 1024
+_LAST_WORD_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where to listen: port 0 lets the system choose; `implicit_tls` is the 465 way, STARTTLS the other."""
+
+    host: str
+    port: int
+    implicit_tls: bool
+
+
+def listener(address: str) -> Listener:
+    """Read `host:port`, `[ipv6]:port`, or either behind `tls://` for implicit TLS. ConfigurationError otherwise."""
+    place = address.removeprefix("tls://")
+    host, colon, port = place.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ConfigurationError("adresse-ecoute", f"L'adresse d'écoute {address} n'est pas de la forme hote:port.")
+    return Listener(host.strip("[]"), int(port), implicit_tls=place != address)
+
+
+class Door:
+    """One SMTP ingress on one event loop."""
+
+    def __init__(
+        self,
+        listen: Sequence[str],
+        *,
+        hostname: str,
+        limits: DoorLimits,
+        accept: Accept,
+        knows_recipient: KnowsRecipient,
+        screen_sender: RefusesSender,
+        trace_number: TraceNumber,
+        tls: ssl.SSLContext | None = None,
+        authenticate: Authenticate | None = None,
+    ) -> None:
+        self._listeners = [listener(address) for address in listen]
+        if tls is None and any(place.implicit_tls for place in self._listeners):
+            raise ConfigurationError("tls-absent", "Une adresse d'écoute tls:// demande un certificat TLS.")
+        self._desk = Desk(
+            hostname=hostname,
+            limits=limits,
+            accept=accept,
+            knows_recipient=knows_recipient,
+            screen_sender=screen_sender,
+            trace_number=trace_number,
+            authenticate=authenticate,
+            tls=None if tls is None else require_modern(tls),
+            admission=Admission(connections=limits.connections, per_address=limits.connections_per_address),
+            memory=Memory(limits.memory_bytes),
+        )
+        self._checks = Checks(self._desk)
+        self._servers: list[asyncio.Server] = []
+
+    @property
+    def ports(self) -> list[int]:
+        """The real ports, in the order of the addresses to listen on."""
+        return [int(server.sockets[0].getsockname()[1]) for server in self._servers]
+
+    async def start(self) -> None:
+        """Open every address, or none: OSError when one cannot be had."""
+        loop = asyncio.get_running_loop()
+        try:
+            for place in self._listeners:
+                self._servers.append(
+                    await loop.create_server(
+                        self._protocol(place.implicit_tls), place.host or None, place.port, backlog=_BACKLOG
+                    )
+                )
+        except OSError:
+            self._close()
+            raise
+
+    def reload_tls(self, context: ssl.SSLContext) -> None:
+        """Use another certificate for the handshakes to come."""
+        self._desk.tls = require_modern(context)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Listen no more, send idle sessions away, answer every open DATA (P5); beyond the grace, with 421."""
+        self._close()
+        for session in list(self._desk.sessions):
+            session.retire()
+        await _ended([*self._tasks(), *self._desk.accepting], grace_seconds)
+        for session in list(self._desk.sessions):
+            session.dismiss(replies.CLOSING)
+        await _ended(self._tasks(), _LAST_WORD_SECONDS)
+
+    def _protocol(self, implicit_tls: bool) -> Callable[[], Session]:
+        return lambda: Session(self._desk, self._checks, implicit_tls=implicit_tls)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [session.task for session in self._desk.sessions]
+
+    def _close(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+
+async def _ended(tasks: Iterable[asyncio.Task[object]], seconds: float) -> None:
+    waiting = set(tasks)
+    if waiting:
+        await asyncio.wait(waiting, timeout=seconds)

@@ -1,0 +1,44 @@
+"""The servers of a domain by the DNS, for an operator without a smarthost.
+
+Takes a domain; gives routes in the order to try them. Fails with DeliveryError: permanent for a domain that says it takes no
+mail (RFC 7505), temporary for all that the DNS may still mend; ConfigurationError when dnspython is not installed.
+Sources: RFC 5321 section 5.1, RFC 7505.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oct.errors import ConfigurationError, DeliveryError
+from oct.smtp.client import Route, TlsPolicy
+
+if TYPE_CHECKING:
+    from dns.resolver import Resolver
+
+SMTP_PORT = 25
+
+
+def mx_routes(
+    domain: str, *, tls: TlsPolicy = TlsPolicy.OPPORTUNISTIC, resolver: Resolver | None = None
+) -> list[Route]:
+    """The domain's mail servers, most preferred first; the domain itself when it has an address and no MX."""
+    try:
+        from dns import exception, rdatatype
+        from dns import resolver as resolving
+    except ImportError as error:
+        raise ConfigurationError(
+            "dnspython-absent", "La remise directe par MX demande dnspython ; installez-le ou réglez delivery.relay."
+        ) from error
+    asked = resolver or resolving.get_default_resolver()
+    try:
+        answer = asked.resolve(domain, rdatatype.MX, raise_on_no_answer=False)
+        servers = sorted((record.preference, str(record.exchange).rstrip(".")) for record in answer)
+        if not servers:
+            asked.resolve_name(domain)
+    except exception.DNSException as error:
+        raise DeliveryError(
+            "domaine-introuvable", "Le domaine du destinataire ne se trouve pas dans le DNS.", permanent=False
+        ) from error
+    if any(not host for _, host in servers):
+        raise DeliveryError("domaine-sans-courrier", "Le domaine du destinataire refuse tout courrier.", permanent=True)
+    return [Route(host, SMTP_PORT, tls) for _, host in servers] or [Route(domain, SMTP_PORT, tls)]

@@ -1,0 +1,40 @@
+"""The TLS contexts of the door and of the client: 1.2 and 1.3 only (H9).
+
+Fails with ConfigurationError when a certificate or key cannot be loaded, or a context handed in allows less.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from oct.errors import ConfigurationError
+
+
+def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """A context for the door from a PEM chain and its PEM key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            "certificat-tls", f"Le certificat TLS {certificate} ou sa clé {key} ne se lit pas."
+        ) from error
+    return context
+
+
+def require_modern(context: ssl.SSLContext) -> ssl.SSLContext:
+    """The same context, or ConfigurationError when it allows less than TLS 1.2."""
+    if context.minimum_version < ssl.TLSVersion.TLSv1_2:
+        raise ConfigurationError("tls-trop-ancien", "Le contexte TLS accepte moins que TLS 1.2.")
+    return context
+
+
+def unverified_context() -> ssl.SSLContext:
+    """A client context for opportunistic TLS (RFC 7435): it hides the traffic, it does not tell who the peer is."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
