@@ -27,7 +27,6 @@ _INDEFINITE = -1
 _END_OF_CONTENTS = b"\0\0"
 _HIGH_TAG = 0x1F
 _MOST_LENGTH_OCTETS = 8
-_MOST_NESTED_STRINGS = 8
 _ELEMENTS_ALWAYS = 4096
 _BYTES_PER_ELEMENT = 128
 
@@ -118,10 +117,8 @@ class BerCursor:
                 self.leave(ends.pop())
             elif self.peek() == OCTET_STRING:
                 pieces.append(self._take(self._expect(OCTET_STRING)))
-            elif len(ends) < _MOST_NESTED_STRINGS:
-                ends.append(self.enter(OCTET_STRING | CONSTRUCTED))
             else:
-                raise _unreadable()
+                ends.append(self.enter(OCTET_STRING | CONSTRUCTED))
         return pieces
 
     def _take(self, length: int) -> memoryview:

@@ -127,6 +127,13 @@ def test_m3_gcm_outside_its_envelope_is_refused(ring: KeyRing, own: OwnKey) -> N
     assert isinstance(cause_of(as_enveloped, ring), FormatError)
 
 
+@pytest.mark.parametrize("content", [b"", bytes(15), bytes(17)])
+def test_h4_a_content_that_is_not_whole_blocks_is_refused(ring: KeyRing, own: OwnKey, content: bytes) -> None:
+    cbc = algorithm("2.16.840.1.101.3.4.1.42", tlv(0x04, bytes(16)))
+    body = tlv(0x30, VERSION, tlv(0x31, recipient(own, KEY)), tlv(0x30, DATA, cbc, tlv(0x80, content)))
+    assert cause_of(tlv(0x30, tlv(0x06, oid("1.2.840.113549.1.7.3")), tlv(0xA0, body)), ring) is not None
+
+
 def test_h3_recipients_are_capped(ring: KeyRing, own: OwnKey) -> None:
     other = tlv(0x30, VERSION, tlv(0x80, b"inconnu"), tlv(0x30, PKCS1), tlv(0x04, bytes(8)))
     mine = recipient(own, KEY)

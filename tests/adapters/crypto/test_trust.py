@@ -114,6 +114,9 @@ def test_h8_a_certificate_for_signing_or_an_authority_is_not_for_encrypting(
     made = certificate(authority.issuing, own.private_key.public_key(), now, signing)
     assert_refused(trust, made, now, "usage-interdit")
     assert_refused(trust, authority.issuing.certificate, now, "usage-interdit")
+    both = x509.BasicConstraints(True, None), encipherment_only()
+    made = certificate(authority.issuing, own.private_key.public_key(), now, *both)
+    assert_refused(trust, made, now, "usage-interdit")
 
 
 def test_h8_a_certificate_without_key_usage_may_be_used(
@@ -269,6 +272,17 @@ def test_h8_a_list_that_the_authority_did_not_sign_or_not_for_all_is_no_list(
     TrustStore(authority.certificates, lists).check(insurer, now)
     hard = TrustStore(authority.certificates, [*lists, revocation_list(authority.root, now)], RevocationPolicy.HARD)
     assert_refused(hard, insurer, now, "liste-de-revocation-absente")
+
+
+def test_h8_a_list_counts_only_from_an_authority_that_may_sign_lists(
+    authority: TestAuthority, own: OwnKey, now: datetime
+) -> None:
+    no_lists = x509.KeyUsage(False, False, False, False, False, True, False, False, False)
+    constraints = x509.BasicConstraints(True, None)
+    middle = certificate(authority.root, own.private_key.public_key(), now, constraints, no_lists, name="AC SANS LISTE")
+    issuer = OwnKey("", own.private_key, middle)
+    leaf = certificate(issuer, own.private_key.public_key(), now)
+    TrustStore([authority.root.certificate, middle], [revocation_list(issuer, now, leaf)]).check(leaf, now)
 
 
 def test_a_good_answer_is_remembered_until_the_first_date_that_may_change_it(
