@@ -152,7 +152,7 @@ payloads = Table(
     "payloads",
     metadata,
     _id(),
-    Column("master_key", String(16), nullable=False),
+    Column("master_key", String(32), nullable=False),
     Column("wrapped_key", LargeBinary),  # NULL once destroyed: the content cannot be read any more
     Column("content", LargeBinary),
     Column("size", BigInteger, nullable=False),  # in clear
@@ -231,12 +231,21 @@ consignments = Table(
     Column("reply", String(250), nullable=False, server_default=""),
     *_queue(),
 )
+_consignment_due = consignments.c.due_at.is_not(None)
+_consignment_leased = consignments.c.lease_until.is_not(None)
+for _name, _columns, _where in (
+    ("ix_consignments_due", (consignments.c.due_at,), _consignment_due),
+    ("ix_consignments_recipient", (consignments.c.recipient, consignments.c.due_at), _consignment_due),
+    ("ix_consignments_leased", (consignments.c.lease_until, consignments.c.recipient), _consignment_leased),
+):
+    Index(_name, *_columns, postgresql_where=_where, sqlite_where=_where)
+
 Index(
-    "ix_consignments_due",
-    consignments.c.recipient,
-    consignments.c.due_at,
-    postgresql_where=consignments.c.due_at.is_not(None),
-    sqlite_where=consignments.c.due_at.is_not(None),
+    "ix_consignments_art",  # T1: one ART per message, whatever happens
+    consignments.c.message_id,
+    unique=True,
+    postgresql_where=consignments.c.kind == "art",
+    sqlite_where=consignments.c.kind == "art",
 )
 
 lots = Table(
@@ -265,6 +274,8 @@ lots = Table(
     Column("code", String(40), nullable=False, server_default=""),
     Column("state_at", BigInteger, nullable=False),
     Index("ix_lots_identity", "ps_number", "number", "lot_date"),
+    Index("ix_lots_number", "number", "lot_date"),  # returns that do not name the PS
+    Index("ix_lots_state", "state", "state_at"),  # silence (D1)
 )
 
 invoices = Table(

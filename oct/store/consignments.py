@@ -1,0 +1,188 @@
+"""Consignments: what goes out, written down before it is sent. A retry sends the same bytes under the same Message-ID.
+
+The second queue. A batch is claimed for one recipient, so that a worker sends it over one connection, and never for
+a recipient that another worker is sending to: a slow insurer keeps one worker, not all of them (P4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from oct.domain.journey import ConsignmentState
+from oct.store import leases
+from oct.store.rows import columns, values
+from oct.store.tables import consignments
+
+
+@dataclass(frozen=True, slots=True)
+class NewConsignment:
+    """A message to send. `size` and `sha256` are those of the bytes to send, `due_at` the first try, in ms."""
+
+    message_id: int
+    kind: str
+    """`facture`, `art`, `texte` or `retour`."""
+    recipient: str
+    message_uid: str
+    payload_id: int
+    size: int
+    sha256: bytes
+    created_at: int
+    due_at: int
+    insurer_id: int | None = None
+    practitioner_id: int | None = None
+    compostage: str = ""
+    file_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consignment:
+    """A consignment that is kept. `attempts` counts the claims; `reply` is the other side's last word."""
+
+    id: int
+    message_id: int
+    kind: str
+    insurer_id: int | None
+    practitioner_id: int | None
+    recipient: str
+    message_uid: str
+    compostage: str
+    file_id: str
+    payload_id: int
+    size: int
+    sha256: bytes
+    created_at: int
+    state: str
+    delivered_at: int | None
+    reply: str
+    due_at: int | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for one recipient: how many, the oldest's creation and the earliest next try, in ms."""
+
+    recipient: str
+    waiting: int
+    oldest_created_at: int
+    next_due_at: int
+
+
+_COLUMNS = columns(consignments, Consignment)
+_REPLY = 250
+_INSERT = insert(consignments).returning(consignments.c.id, sort_by_parameter_order=True)
+_FREE = leases.free(consignments)
+_SERVED = select(consignments.c.recipient).where(consignments.c.lease_until >= leases.NOW)
+_NEXT_RECIPIENT = (
+    select(consignments.c.recipient)
+    .where(_FREE, consignments.c.recipient.not_in(_SERVED))
+    .order_by(consignments.c.due_at, consignments.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_CLAIM = leases.claiming(
+    consignments, select(consignments.c.id).where(_FREE, consignments.c.recipient == _NEXT_RECIPIENT)
+).returning(*_COLUMNS)
+_CLAIM_ANY = leases.claiming(consignments, select(consignments.c.id).where(_FREE)).returning(*_COLUMNS)
+
+
+def insert_many(conn: Connection, new: Sequence[NewConsignment]) -> list[int]:
+    """Write down what will be sent; the ids, in the same order."""
+    if not new:
+        return []
+    rows = [{**values(consignment), "state": ConsignmentState.WAITING} for consignment in new]
+    return list(conn.execute(_INSERT, rows).scalars())
+
+
+def claim(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> list[Consignment]:
+    """Take up to `limit` due consignments of one recipient: of those nobody is sending to, the one that has waited
+    longest. Oldest first, for `lease_ms`."""
+    return _claimed(conn, _CLAIM, owner, now, lease_ms, limit)
+
+
+def claim_any(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> list[Consignment]:
+    """Take up to `limit` due consignments whoever their recipients are: all go to one relay. Oldest first."""
+    return _claimed(conn, _CLAIM_ANY, owner, now, lease_ms, limit)
+
+
+def mark_delivered(conn: Connection, consignment_id: int, owner: str, reply: str, now: int) -> bool:
+    """The other side said 250; False when the lease was lost."""
+    return leases.settle(
+        conn,
+        consignments,
+        consignment_id,
+        owner,
+        state=ConsignmentState.DELIVERED,
+        delivered_at=now,
+        reply=reply[:_REPLY],
+        due_at=None,
+    )
+
+
+def mark_retry(conn: Connection, consignment_id: int, owner: str, due_at: int, reply: str) -> bool:
+    """Try again at `due_at`; False when the lease was lost."""
+    return leases.settle(conn, consignments, consignment_id, owner, reply=reply[:_REPLY], due_at=due_at)
+
+
+def mark_failed(conn: Connection, consignment_id: int, owner: str, reply: str) -> bool:
+    """Refused for good or expired; False when the lease was lost."""
+    return leases.settle(
+        conn, consignments, consignment_id, owner, state=ConsignmentState.FAILED, reply=reply[:_REPLY], due_at=None
+    )
+
+
+def requeue(conn: Connection, consignment_id: int, due_at: int) -> bool:
+    """Send one that failed or was delivered again, the same bytes; False when it waits already."""
+    done = conn.execute(
+        update(consignments)
+        .where(consignments.c.id == consignment_id, consignments.c.due_at.is_(None))
+        .values(state=ConsignmentState.WAITING, due_at=due_at, attempts=0)
+    )
+    return done.rowcount == 1
+
+
+def release_leases(conn: Connection, owner_prefix: str) -> int:
+    """Give back the leases of a process that died; how many."""
+    return leases.release(conn, consignments, owner_prefix)
+
+
+def by_id(conn: Connection, consignment_id: int) -> Consignment | None:
+    """The consignment of an id."""
+    row = conn.execute(select(*_COLUMNS).where(consignments.c.id == consignment_id)).one_or_none()
+    return None if row is None else Consignment(*row)
+
+
+def of_message(conn: Connection, message_id: int) -> list[Consignment]:
+    """What a received message gave rise to, in order of writing."""
+    rows = conn.execute(select(*_COLUMNS).where(consignments.c.message_id == message_id).order_by(consignments.c.id))
+    return [Consignment(*row) for row in rows]
+
+
+def with_art(conn: Connection, message_ids: Collection[int]) -> set[int]:
+    """Which of these messages have their one ART already (T1)."""
+    condition = consignments.c.message_id.in_(message_ids) & (consignments.c.kind == "art")
+    return set(conn.execute(select(consignments.c.message_id).where(condition)).scalars())
+
+
+def backlog(conn: Connection) -> list[Backlog]:
+    """What waits, by recipient, the longest wait first."""
+    oldest = func.min(consignments.c.created_at)
+    rows = conn.execute(
+        select(consignments.c.recipient, func.count(), oldest, func.min(consignments.c.due_at))
+        .where(consignments.c.due_at.is_not(None))
+        .group_by(consignments.c.recipient)
+        .order_by(oldest)
+    )
+    return [Backlog(*row) for row in rows]
+
+
+def _claimed(
+    conn: Connection, statement: ReturningUpdate[Any], owner: str, now: int, lease_ms: int, limit: int
+) -> list[Consignment]:
+    rows = conn.execute(statement, {"owner": owner, "now": now, "until": now + lease_ms, "limit": limit})
+    return sorted((Consignment(*row) for row in rows), key=lambda one: (one.due_at or 0, one.id))

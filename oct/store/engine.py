@@ -1,0 +1,155 @@
+"""Opening the database: SQLite for one machine, PostgreSQL for many, and the same code above.
+
+Takes a URL (`sqlite:///…` or `postgresql+psycopg://…`) and gives a `Store`, which hands out write and read
+transactions as SQLAlchemy connections. Durability is decided here and nowhere else: SQLite runs in WAL with
+`synchronous=FULL` (with NORMAL a power cut loses acknowledged commits), its writers queue up at `BEGIN IMMEDIATE`,
+and inside one process they take turns on a lock, which is fair where SQLite's own waiting is not.
+
+Fails with `StoreError` only, whose sentence is fixed: neither SQL nor a value ever leaves this file. The class of
+the driver's error and its SQLSTATE travel as a note, for the log.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from oct.errors import ConfigurationError, StoreError
+
+WAIT_S = 30
+"""How long a writer waits for its turn, and a connection for a free place in the pool, in seconds."""
+
+CONNECT_S = 10
+"""How long opening a connection to PostgreSQL may take, in seconds."""
+
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {WAIT_S * 1000}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = FAST",  # a destroyed key is overwritten, not only forgotten
+)
+
+_BEGIN = "sqlite_begin"
+_FULL = {"SQLITE_FULL", "53100"}
+
+
+class Store:
+    """One database. Transactions commit when their block ends, and roll back when it raises."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        """`sqlite` or `postgresql`."""
+        if self.dialect == "sqlite":
+            self._turn: threading.Lock | None = threading.Lock()
+            self._writer: Engine = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+            self._reader: Engine = engine
+        else:
+            self._turn = None
+            self._writer = engine
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A write transaction. Never open one inside another: on SQLite the second waits for the first."""
+        with _declared(), self._my_turn(), self._writer.begin() as conn:
+            yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction: one snapshot of the database from its first query to its end."""
+        with _declared(), self._reader.begin() as conn:
+            yield conn
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=WAIT_S):
+            raise StoreError("base-occupee", "La base de données est occupée. L'opération sera tentée à nouveau.")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+
+def open_store(url: str, *, pool_size: int = 10) -> Store:
+    """Open the database at `url`, keeping at most `pool_size` connections. Nothing is connected before first use.
+
+    Raises ConfigurationError for a URL that is neither SQLite's nor PostgreSQL's.
+    """
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_backend_name()
+    except ArgumentError:
+        dialect = ""
+    if dialect not in {"sqlite", "postgresql"}:
+        raise ConfigurationError(
+            "base-inconnue",
+            "L'adresse de la base doit commencer par sqlite:/// ou postgresql+psycopg:// (clé [store] url).",
+        )
+    options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": WAIT_S}
+    if dialect == "sqlite":
+        engine = create_engine(parsed, hide_parameters=True, **options)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return Store(engine)
+    options["connect_args"] = {"connect_timeout": CONNECT_S}
+    return Store(
+        create_engine(parsed.set(drivername="postgresql+psycopg"), hide_parameters=True, pool_pre_ping=True, **options)
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    """Settings of a new connection. `isolation_level = None` stops the module from beginning by itself."""
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(pragma).close()
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    conn.exec_driver_sql(conn.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+@contextmanager
+def _declared() -> Iterator[None]:
+    """Turn the database's errors into the declared one."""
+    try:
+        yield
+    except PoolTimeoutError:
+        raise _unavailable() from None
+    except DBAPIError as error:
+        declared = _declare(error)
+        declared.add_note(f"{type(error.orig).__name__} {_driver_code(error)}".rstrip())
+        raise declared from None
+
+
+def _declare(error: DBAPIError) -> StoreError:
+    if _driver_code(error) in _FULL:
+        return StoreError("base-pleine", "La base de données n'a plus de place. L'opération sera tentée à nouveau.")
+    if isinstance(error, OperationalError | InterfaceError):
+        return _unavailable()
+    return StoreError("base-refus", "La base de données a refusé l'opération. Elle sera tentée à nouveau.")
+
+
+def _unavailable() -> StoreError:
+    return StoreError("base-indisponible", "La base de données ne répond pas. L'opération sera tentée à nouveau.")
+
+
+def _driver_code(error: DBAPIError) -> str:
+    """The driver's name for what happened, or the SQLSTATE: free of values."""
+    return str(getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or "")

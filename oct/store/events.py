@@ -1,0 +1,126 @@
+"""The story of every message (J1): events appended in the transaction of what they tell, and found by any identifier.
+
+An event holds identifiers, digests, sizes and replies; never an NIR, a name or a payload (J4).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, RowMapping, Select, insert, select, union
+
+from oct.store.rows import columns, values
+from oct.store.tables import consignments, events, files, invoices, lots, messages, return_lots, returns
+
+_FOUND = 500
+"""How many messages one identifier may lead to: a bare lot number is shared by many, and the newest are given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened: when (ms), what, how it ended, to what, and by whom when a person did it."""
+
+    at: int
+    kind: str
+    outcome: str
+    message_id: int | None = None
+    consignment_id: int | None = None
+    return_id: int | None = None
+    practitioner_id: int | None = None
+    insurer_id: int | None = None
+    actor: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever JSON can hold."""
+
+
+_COLUMNS = columns(events, Event)
+_INSERT = insert(events)
+
+
+def append(conn: Connection, new: Sequence[Event]) -> None:
+    """Write events, in their order."""
+    if new:
+        conn.execute(_INSERT, [_row(event) for event in new])
+
+
+def of_message(conn: Connection, message_id: int) -> list[Event]:
+    """The events of a message, in the order they were written."""
+    rows = conn.execute(select(*_COLUMNS).where(events.c.message_id == message_id).order_by(events.c.id))
+    return [_event(row) for row in rows.mappings()]
+
+
+def find(conn: Connection, identifier: str) -> list[int]:
+    """The ids of the messages that an identifier leads to, and of those that answer them or that they answer.
+
+    The identifier is a trace number (with or without dash, any case), a compostage, a Message-ID (with or without
+    angle brackets), a file id, a lot (`number`, or `PS number/number/date`), or an invoice number. Oldest first, and
+    the newest 500 when there are more.
+    """
+    meanings = list(_meanings(identifier.strip()))
+    if not meanings:
+        return []
+    direct = _ids(conn, union(*meanings))
+    return sorted(direct | _ids(conn, _answering(direct)))[-_FOUND:]
+
+
+def _ids(conn: Connection, statement: CompoundSelect[int]) -> set[int]:
+    return set(conn.execute(statement).scalars())
+
+
+def _meanings(text: str) -> Iterator[Select[int]]:
+    """What the identifier can mean, by its shape."""
+    bare = text.strip("<>")
+    code = re.sub(r"[\s-]", "", text).upper()
+    if "@" in bare:
+        both = [bare, f"<{bare}>"]
+        yield select(messages.c.id).where(messages.c.message_id.in_(both))
+        yield select(consignments.c.message_id).where(consignments.c.message_uid.in_(both))
+    elif text.count("/") == 2:
+        ps_number, number, lot_date = text.split("/")
+        yield _newest_lots((lots.c.ps_number == ps_number) & (lots.c.number == number) & (lots.c.lot_date == lot_date))
+    elif re.fullmatch("[0-9]{19}", code):
+        yield select(messages.c.id).where(messages.c.compostage == code)
+        yield select(consignments.c.message_id).where(consignments.c.compostage == code)
+    elif re.fullmatch("[0-9A-Z]{14}", code):
+        spelt = code.translate(str.maketrans("OIL", "011"))
+        yield select(messages.c.id).where(messages.c.trace == f"{spelt[:6]}-{spelt[6:]}")
+    elif re.fullmatch("[0-9A-Z]{1,9}", code):
+        yield from _short(code)
+
+
+def _short(code: str) -> Iterator[Select[int]]:
+    yield _newest_lots(lots.c.id.in_(select(invoices.c.lot_id).where(invoices.c.number == code)))
+    if len(code) == 6:
+        yield select(files.c.message_id).where(files.c.file_id == code)
+        yield select(consignments.c.message_id).where(consignments.c.file_id == code)
+    if len(code) == 3:
+        yield _newest_lots(lots.c.number == code)
+
+
+def _newest_lots(condition: ColumnElement[bool]) -> Select[int]:
+    """As a subquery, so that its order and limit stay its own inside a union."""
+    newest = select(lots.c.message_id).where(condition).order_by(lots.c.id.desc()).limit(_FOUND).subquery()
+    return select(newest.c.message_id)
+
+
+def _answering(message_ids: set[int]) -> CompoundSelect[int]:
+    """The messages whose returns answer these ones' lots, and the messages whose lots these ones' returns answer."""
+    linked = return_lots.join(returns, returns.c.id == return_lots.c.return_id).join(
+        lots, lots.c.id == return_lots.c.lot_id
+    )
+    return union(
+        select(returns.c.message_id).select_from(linked).where(lots.c.message_id.in_(message_ids)),
+        select(lots.c.message_id).select_from(linked).where(returns.c.message_id.in_(message_ids)),
+    )
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {**values(event), "data": json.dumps(dict(event.data), ensure_ascii=False, sort_keys=True)}
+
+
+def _event(row: RowMapping) -> Event:
+    return Event(**{**row, "data": json.loads(row["data"])})

@@ -1,0 +1,69 @@
+"""Queues in tables: due rows, claimed by lease.
+
+A row waits while `due_at` is not NULL. Claiming it writes an owner and an end of lease; whoever claims must be alone
+with its name, and every later write of the claimant names it again, so a worker that lost its lease changes nothing.
+A lease past its end counts for nothing: its holder died, or was too slow.
+
+SQLite has one writer at a time; PostgreSQL has many, who step over each other's rows (SKIP LOCKED).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    String,
+    Table,
+    Update,
+    bindparam,
+    or_,
+    update,
+)
+
+NOW = bindparam("now", type_=BigInteger)
+_UNTIL = bindparam("until", type_=BigInteger)
+_OWNER = bindparam("owner", type_=String)
+_LIMIT = bindparam("limit", type_=Integer)
+
+
+def free(table: Table) -> ColumnElement[bool]:
+    """Due at `now`, and nobody works on it."""
+    return (table.c.due_at <= NOW) & or_(table.c.lease_until.is_(None), table.c.lease_until < NOW)
+
+
+def claiming(table: Table, chosen: Select[Any]) -> Update:
+    """The UPDATE that leases the rows whose ids `chosen` selects, oldest first, at most `limit`.
+
+    A named subquery that locks is computed once; inside IN, PostgreSQL may run it again and go past the limit.
+    """
+    oldest = chosen.order_by(table.c.due_at, table.c.id).limit(_LIMIT).with_for_update(skip_locked=True).cte("oldest")
+    return (
+        update(table)
+        .where(table.c.id.in_(oldest.select()))
+        .values(attempts=table.c.attempts + 1, lease_owner=_OWNER, lease_until=_UNTIL)
+    )
+
+
+def settle(conn: Connection, table: Table, row_id: int, owner: str, **fields: Any) -> bool:
+    """Write the outcome and give the lease back; False, and nothing written, when the lease is no longer `owner`'s."""
+    done = conn.execute(
+        update(table)
+        .where(table.c.id == row_id, table.c.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None, **fields)
+    )
+    return done.rowcount == 1
+
+
+def release(conn: Connection, table: Table, owner_prefix: str) -> int:
+    """Give back the leases of owners that died, known by the start of their names; how many there were."""
+    done = conn.execute(
+        update(table)
+        .where(table.c.due_at.is_not(None), table.c.lease_owner.startswith(owner_prefix, autoescape=True))
+        .values(lease_owner=None, lease_until=None)
+    )
+    return done.rowcount

@@ -1,0 +1,228 @@
+"""Lots and their invoices: what they are, where they went, what the insurer said of them (R4).
+
+States are the journey's, given and read as text; amounts are centimes. A lot is known by PS number, lot number and
+lot date, and within them by the organism; never by a compostage (M5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
+
+from oct.store.rows import columns, values
+from oct.store.tables import consignments, invoices, lots
+
+
+@dataclass(frozen=True, slots=True)
+class NewInvoice:
+    """An invoice of a lot. `split`: contract 99, its AMC part goes by a derived flow."""
+
+    number: str
+    ps_number: str
+    billed: int
+    amo: int
+    amc: int
+    split: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewLot:
+    """A lot of a message. `rank` is its order of arrival, `lot_date` AAMMJJ as its header gives it."""
+
+    message_id: int
+    file_id: int | None
+    rank: int
+    kind: str
+    ps_number: str
+    practitioner_id: int | None
+    organism: str
+    number: str
+    lot_date: str
+    sha256: bytes
+    size: int
+    invoice_count: int
+    billed: int
+    amo: int
+    amc: int
+    insurer_id: int | None
+    consignment_id: int | None
+    hold_id: int | None
+    state: str
+    code: str
+    state_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """A lot that is kept."""
+
+    id: int
+    message_id: int
+    file_id: int | None
+    rank: int
+    kind: str
+    ps_number: str
+    practitioner_id: int | None
+    organism: str
+    number: str
+    lot_date: str
+    sha256: bytes
+    size: int
+    invoice_count: int
+    billed: int
+    amo: int
+    amc: int
+    insurer_id: int | None
+    consignment_id: int | None
+    hold_id: int | None
+    state: str
+    code: str
+    state_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An invoice that is kept; its states are NOEMIE's: P paid, R rejected, D deferred, empty when unanswered."""
+
+    id: int
+    lot_id: int
+    number: str
+    ps_number: str
+    billed: int
+    amo: int
+    amc: int
+    split: bool
+    amo_state: str
+    amc_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceAnswer:
+    """What an RSP says of one invoice; a part it does not speak of is None and stays as it was."""
+
+    lot_id: int
+    number: str
+    amo_state: str | None = None
+    amc_state: str | None = None
+
+
+_COLUMNS = columns(lots, Lot)
+_INSERT = insert(lots).returning(lots.c.id, sort_by_parameter_order=True)
+_INSERT_INVOICES = insert(invoices)
+
+
+def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[NewInvoice]]]) -> list[int]:
+    """Keep lots with their invoices; the ids of the lots, in the same order."""
+    if not new:
+        return []
+    ids = list(conn.execute(_INSERT, [values(lot) for lot, _ in new]).scalars())
+    rows = [{**values(invoice), "lot_id": lot_id} for lot_id, (_, own) in zip(ids, new, strict=True) for invoice in own]
+    if rows:
+        conn.execute(_INSERT_INVOICES, rows)
+    return ids
+
+
+def set_state(conn: Connection, ids: Collection[int], state: str, code: str, now: int) -> None:
+    """Move lots to a state, with the code that explains it."""
+    _move(conn, lots.c.id.in_(ids), state, code, now)
+
+
+def set_state_of_consignment(conn: Connection, consignment_id: int, state: str, code: str, now: int) -> int:
+    """Move the lots that one consignment carries; how many."""
+    return _move(conn, lots.c.consignment_id == consignment_id, state, code, now)
+
+
+def assign(conn: Connection, ids: Collection[int], insurer_id: int, consignment_id: int) -> None:
+    """Lots that were held leave: for this insurer, in this consignment."""
+    conn.execute(
+        update(lots)
+        .where(lots.c.id.in_(ids))
+        .values(insurer_id=insurer_id, consignment_id=consignment_id, hold_id=None)
+    )
+
+
+def move(conn: Connection, lot_id: int, to: NewLot) -> None:
+    """A held lot gets the addressee, the consignment or the hold, and the state of `to`."""
+    fields = ("sha256", "size", "insurer_id", "consignment_id", "hold_id", "state", "code", "state_at")
+    conn.execute(update(lots).where(lots.c.id == lot_id).values({name: getattr(to, name) for name in fields}))
+
+
+def set_invoice_states(conn: Connection, answers: Iterable[InvoiceAnswer]) -> None:
+    """Write what an RSP says of invoices, each part by itself."""
+    given = list(answers)
+    for column in (invoices.c.amo_state, invoices.c.amc_state):
+        rows = [
+            {"of_lot": answer.lot_id, "of_number": answer.number, "to": state}
+            for answer in given
+            if (state := getattr(answer, column.name)) is not None
+        ]
+        if rows:
+            conn.execute(
+                update(invoices)
+                .where(invoices.c.lot_id == bindparam("of_lot"), invoices.c.number == bindparam("of_number"))
+                .values({column: bindparam("to")}),
+                rows,
+            )
+
+
+def of_message(conn: Connection, message_id: int) -> list[Lot]:
+    """The lots of a message, in order of arrival."""
+    return _some(conn, lots.c.message_id == message_id)
+
+
+def of_consignment(conn: Connection, consignment_id: int) -> list[Lot]:
+    """The lots that a consignment carries."""
+    return _some(conn, lots.c.consignment_id == consignment_id)
+
+
+def of_hold(conn: Connection, hold_id: int) -> list[Lot]:
+    """The lots that wait in a hold."""
+    return _some(conn, lots.c.hold_id == hold_id)
+
+
+def by_identity(conn: Connection, ps_number: str, number: str, lot_date: str, organism: str | None = None) -> list[Lot]:
+    """Every sending of a lot, the oldest first; of all organisms unless one is named."""
+    condition = (lots.c.ps_number == ps_number) & (lots.c.number == number) & (lots.c.lot_date == lot_date)
+    if organism is not None:
+        condition &= lots.c.organism == organism
+    return _some(conn, condition)
+
+
+def by_invoice(conn: Connection, number: str, ps_number: str | None = None) -> list[Lot]:
+    """The lots that hold an invoice of this number, the oldest first."""
+    chosen = select(invoices.c.lot_id).where(invoices.c.number == number)
+    if ps_number is not None:
+        chosen = chosen.where(invoices.c.ps_number == ps_number)
+    return _some(conn, lots.c.id.in_(chosen))
+
+
+def by_file_id(conn: Connection, file_id: str) -> list[Lot]:
+    """The lots that left in a file of this id (the concentrator's own, L5)."""
+    return _some(conn, lots.c.consignment_id.in_(select(consignments.c.id).where(consignments.c.file_id == file_id)))
+
+
+def unchanged_since(conn: Connection, state: str, before: int, limit: int) -> list[Lot]:
+    """Lots that entered `state` before an instant and are in it still (D1), the oldest first."""
+    rows = conn.execute(
+        select(*_COLUMNS)
+        .where(lots.c.state == state, lots.c.state_at < before)
+        .order_by(lots.c.state_at, lots.c.id)
+        .limit(limit)
+    )
+    return [Lot(*row) for row in rows]
+
+
+def invoices_of(conn: Connection, lot_id: int) -> list[Invoice]:
+    """The invoices of a lot, in order."""
+    rows = conn.execute(select(*columns(invoices, Invoice)).where(invoices.c.lot_id == lot_id).order_by(invoices.c.id))
+    return [Invoice(*row) for row in rows]
+
+
+def _move(conn: Connection, condition: ColumnElement[bool], state: str, code: str, now: int) -> int:
+    return conn.execute(update(lots).where(condition).values(state=state, code=code, state_at=now)).rowcount
+
+
+def _some(conn: Connection, condition: ColumnElement[bool]) -> list[Lot]:
+    return [Lot(*row) for row in conn.execute(select(*_COLUMNS).where(condition).order_by(lots.c.id))]

@@ -1,0 +1,184 @@
+"""Received messages: the first queue, from the 250 to the end of their processing.
+
+A message is known by its fingerprint: the same SMTP transaction repeated is the same message (D4). Its states are
+the journey's; while `due_at` is set it waits to be processed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+
+from oct.store import leases, payloads
+from oct.store.conflicts import inserting
+from oct.store.payloads import NewPayload
+from oct.store.rows import columns, values
+from oct.store.tables import messages
+from oct.store.tables import payloads as payload_table
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message at the door. Instants in milliseconds, `size` and `sha256` of the bytes as received."""
+
+    trace: str
+    fingerprint: bytes
+    received_at: int
+    origin: str
+    """`ps`, `assureur` or `inconnu`."""
+    peer: str
+    mail_from: str
+    header_from: str
+    subject: str
+    message_id: str
+    compostage: str
+    practitioner_id: int | None
+    insurer_id: int | None
+    size: int
+    sha256: bytes
+    state: str
+    due_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """What became of a message at the door: when it is not new, id and trace are those of the first one (D4)."""
+
+    id: int
+    trace: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that is kept. `attempts` counts the claims, the present one included."""
+
+    id: int
+    trace: str
+    received_at: int
+    origin: str
+    peer: str
+    mail_from: str
+    header_from: str
+    subject: str
+    message_id: str
+    compostage: str
+    practitioner_id: int | None
+    insurer_id: int | None
+    size: int
+    sha256: bytes
+    payload_id: int
+    state: str
+    code: str
+    ended_at: int | None
+    due_at: int | None
+    attempts: int
+
+
+_COLUMNS = columns(messages, Message)
+_CLAIM = leases.claiming(messages, select(messages.c.id).where(leases.free(messages))).returning(*_COLUMNS)
+
+
+def insert_many(conn: Connection, arrived: Sequence[tuple[NewMessage, NewPayload]]) -> list[Insertion]:
+    """Keep messages with their bytes, those that are not known yet; one answer each, in the same order."""
+    if not arrived:
+        return []
+    payload_ids = payloads.insert_many(conn, [payload for _, payload in arrived], arrived[0][0].received_at)
+    rows = [
+        {**values(message), "payload_id": payload_id}
+        for (message, _), payload_id in zip(arrived, payload_ids, strict=True)
+    ]
+    found = conn.execute(
+        inserting(conn, messages)
+        .on_conflict_do_nothing()
+        .returning(messages.c.fingerprint, messages.c.id, messages.c.trace, messages.c.payload_id),
+        sorted(rows, key=itemgetter("fingerprint")),  # in one order everywhere, or two batches may wait for each other
+    ).all()
+    kept = {row.payload_id for row in found}
+    first = {row.fingerprint: (row.id, row.trace) for row in found}
+    if len(kept) < len(rows):
+        first |= _known(conn, [row["fingerprint"] for row in rows if row["payload_id"] not in kept])
+        conn.execute(delete(payload_table).where(payload_table.c.id.in_(set(payload_ids) - kept)))
+    return [Insertion(*first[row["fingerprint"]], row["payload_id"] in kept) for row in rows]
+
+
+def insert(conn: Connection, message: NewMessage, payload: NewPayload) -> Insertion:
+    """Keep one message with its bytes, unless it is known."""
+    return insert_many(conn, [(message, payload)])[0]
+
+
+def claim(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> list[Message]:
+    """Take up to `limit` due messages, the oldest first, for `lease_ms`."""
+    rows = conn.execute(_CLAIM, {"owner": owner, "now": now, "until": now + lease_ms, "limit": limit})
+    return sorted((Message(*row) for row in rows), key=lambda message: (message.due_at or 0, message.id))
+
+
+def finish(conn: Connection, message_id: int, owner: str, state: str, code: str, now: int) -> bool:
+    """End the processing; False when the lease was lost, and then the whole transaction must be given up."""
+    return leases.settle(conn, messages, message_id, owner, state=state, code=code, ended_at=now, due_at=None)
+
+
+def postpone(conn: Connection, message_id: int, owner: str, due_at: int) -> bool:
+    """Try again at `due_at`; False when the lease was lost."""
+    return leases.settle(conn, messages, message_id, owner, due_at=due_at)
+
+
+def requeue(conn: Connection, message_id: int, state: str, due_at: int) -> bool:
+    """Put a message that has ended back to be processed, with fresh attempts; False when it waits already."""
+    done = conn.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.due_at.is_(None))
+        .values(state=state, code="", ended_at=None, due_at=due_at, attempts=0)
+    )
+    return done.rowcount == 1
+
+
+def set_state(conn: Connection, message_id: int, state: str, code: str) -> None:
+    """Move a message that has ended to a state."""
+    conn.execute(update(messages).where(messages.c.id == message_id).values(state=state, code=code))
+
+
+def release_leases(conn: Connection, owner_prefix: str) -> int:
+    """Give back the leases of a process that died; how many."""
+    return leases.release(conn, messages, owner_prefix)
+
+
+def by_id(conn: Connection, message_id: int) -> Message | None:
+    """The message of an id."""
+    return _one(conn, messages.c.id == message_id)
+
+
+def by_trace(conn: Connection, trace: str) -> Message | None:
+    """The message of a trace number, written `XXXXXX-XXXXXXXX`."""
+    return _one(conn, messages.c.trace == trace)
+
+
+def counts(conn: Connection, since: int) -> Mapping[str, int]:
+    """How many messages received since an instant are in each state."""
+    rows = conn.execute(
+        select(messages.c.state, func.count()).where(messages.c.received_at >= since).group_by(messages.c.state)
+    )
+    return {state: how_many for state, how_many in rows}  # noqa: C416 - dict() wants tuples, rows are like them
+
+
+def oldest_due(conn: Connection) -> int | None:
+    """When the next message to process became due, or None when none waits."""
+    oldest: int | None = conn.execute(
+        select(func.min(messages.c.due_at)).where(messages.c.due_at.is_not(None))
+    ).scalar_one()
+    return oldest
+
+
+def _known(conn: Connection, fingerprints: Sequence[bytes]) -> dict[bytes, tuple[int, str]]:
+    rows = conn.execute(
+        select(messages.c.fingerprint, messages.c.id, messages.c.trace).where(messages.c.fingerprint.in_(fingerprints))
+    )
+    return {row.fingerprint: (row.id, row.trace) for row in rows}
+
+
+def _one(conn: Connection, condition: ColumnElement[bool]) -> Message | None:
+    row = conn.execute(select(*_COLUMNS).where(condition)).one_or_none()
+    return None if row is None else Message(*row)

@@ -1,0 +1,82 @@
+"""Payloads: received messages, bytes to send, bytes that wait. Encrypted at rest, one key each.
+
+A payload is destroyed by destroying its wrapped key, and its bytes with it; its size and digest stay. Sealing is
+CPU alone, so a batch is best sealed (`seal`) before the transaction that inserts it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from oct.crypto.atrest import SealedPayload, Vault
+from oct.errors import RuleError
+from oct.store.tables import payloads
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayload:
+    """A sealed payload on its way to the table. `size` and `sha256` are those of the clear content."""
+
+    sealed: SealedPayload
+    size: int
+    sha256: bytes
+
+
+_INSERT = insert(payloads).returning(payloads.c.id, sort_by_parameter_order=True)
+
+
+def seal(vault: Vault, content: bytes) -> NewPayload:
+    """Encrypt `content`; touches no database."""
+    return NewPayload(vault.seal(content), len(content), hashlib.sha256(content).digest())
+
+
+def insert_many(conn: Connection, sealed: Sequence[NewPayload], now: int) -> list[int]:
+    """Insert sealed payloads and give their ids, in the same order."""
+    if not sealed:
+        return []
+    rows = [
+        {
+            "master_key": payload.sealed.key_id,
+            "wrapped_key": payload.sealed.wrapped_key,
+            "content": payload.sealed.ciphertext,
+            "size": payload.size,
+            "sha256": payload.sha256,
+            "created_at": now,
+        }
+        for payload in sealed
+    ]
+    return list(conn.execute(_INSERT, rows).scalars())
+
+
+def put_many(conn: Connection, vault: Vault, contents: Iterable[bytes], now: int) -> list[int]:
+    """Seal and insert several contents; their ids, in the same order."""
+    return insert_many(conn, [seal(vault, content) for content in contents], now)
+
+
+def put(conn: Connection, vault: Vault, content: bytes, now: int) -> int:
+    """Seal and insert one content; its id."""
+    return put_many(conn, vault, [content], now)[0]
+
+
+def get(conn: Connection, vault: Vault, payload_id: int) -> bytes:
+    """The clear content. Raises RuleError when the payload was destroyed: its retention has ended (R6)."""
+    row = conn.execute(
+        select(payloads.c.master_key, payloads.c.wrapped_key, payloads.c.content).where(payloads.c.id == payload_id)
+    ).one_or_none()
+    if row is None or row.wrapped_key is None:
+        raise RuleError("contenu-detruit", "Ce contenu n'existe plus : sa conservation a pris fin.", rule="R6")
+    return vault.open(SealedPayload(row.master_key, row.wrapped_key, row.content))
+
+
+def destroy(conn: Connection, payload_id: int, now: int) -> bool:
+    """Destroy key and content for good; False when that was done already."""
+    done = conn.execute(
+        update(payloads)
+        .where(payloads.c.id == payload_id, payloads.c.destroyed_at.is_(None))
+        .values(wrapped_key=None, content=None, destroyed_at=now)
+    )
+    return done.rowcount == 1

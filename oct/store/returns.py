@@ -1,0 +1,226 @@
+"""Returns of insurers (ARL, RSP, texts): whose they are, by what evidence, and what they said of which lots (R2, R4).
+
+The look-ups give *sets* of practitioners and never choose: deciding, or holding when two are possible, is the
+domain's. A return is known to one practitioner only once it is known surely.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from oct.store.rows import columns, values
+from oct.store.tables import consignments, invoices, lots, messages, return_lots, returns
+
+_CHUNK = 500
+"""References looked up in one statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewReturn:
+    """A return to keep: for a RSP of several PS, one per PS (R3). `reference` is NOEMIE's (580, 576, 900) or empty,
+    `evidence` by what the PS was recognised, `consignment_id` the sending that carries it to the PS."""
+
+    message_id: int
+    kind: str
+    """`ARL`, `RSP`, `TEXTE` or `AVIS`."""
+    insurer_id: int | None
+    practitioner_id: int | None
+    consignment_id: int | None
+    reference: str
+    evidence: str
+    sha256: bytes
+    size: int
+    received_at: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A return that is kept."""
+
+    id: int
+    message_id: int
+    kind: str
+    insurer_id: int | None
+    practitioner_id: int | None
+    consignment_id: int | None
+    reference: str
+    evidence: str
+    sha256: bytes
+    size: int
+    received_at: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class LotAnswer:
+    """What a return says of one lot: an outcome, and the insurer's code and label."""
+
+    lot_id: int
+    outcome: str
+    code: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LotReference:
+    """How a return names a lot: number, date AAMMJJ, and the PS number when it gives one."""
+
+    number: str
+    lot_date: str
+    ps_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The sendings to an insurer that a return answers, and whose they were."""
+
+    consignment_ids: frozenset[int]
+    practitioner_ids: frozenset[int]
+    lot_ids: frozenset[int]
+
+
+_COLUMNS = columns(returns, Return)
+
+
+def insert_return(conn: Connection, new: NewReturn) -> int:
+    """Keep a return; its id."""
+    return int(conn.execute(insert(returns).returning(returns.c.id), values(new)).scalar_one())
+
+
+def link_lots(conn: Connection, return_id: int, answers: Sequence[LotAnswer]) -> None:
+    """Link a return to the lots it answers (R4)."""
+    if answers:
+        conn.execute(insert(return_lots), [{**values(answer), "return_id": return_id} for answer in answers])
+
+
+def assign(
+    conn: Connection, return_id: int, practitioner_id: int, consignment_id: int, evidence: str, state: str
+) -> None:
+    """The practitioner of a return became known, and it leaves in this consignment."""
+    conn.execute(
+        update(returns)
+        .where(returns.c.id == return_id)
+        .values(practitioner_id=practitioner_id, consignment_id=consignment_id, evidence=evidence, state=state)
+    )
+
+
+def set_state(conn: Connection, return_id: int, state: str) -> None:
+    """Move a return to a state."""
+    conn.execute(update(returns).where(returns.c.id == return_id).values(state=state))
+
+
+def by_id(conn: Connection, return_id: int) -> Return | None:
+    """The return of an id."""
+    row = conn.execute(select(*_COLUMNS).where(returns.c.id == return_id)).one_or_none()
+    return None if row is None else Return(*row)
+
+
+def of_practitioner(conn: Connection, practitioner_id: int, since: int, sent_to: str | None = None) -> list[Return]:
+    """A practitioner's returns received since an instant (R6), those sent to one address when it is given."""
+    statement = select(*_COLUMNS).where(returns.c.practitioner_id == practitioner_id, returns.c.received_at >= since)
+    if sent_to is not None:
+        statement = statement.join(consignments, consignments.c.id == returns.c.consignment_id).where(
+            consignments.c.recipient == sent_to
+        )
+    return [Return(*row) for row in conn.execute(statement.order_by(returns.c.id))]
+
+
+def of_lot(conn: Connection, lot_id: int) -> list[Return]:
+    """The returns that answer a lot, the oldest first."""
+    rows = conn.execute(
+        select(*_COLUMNS)
+        .join(return_lots, return_lots.c.return_id == returns.c.id)
+        .where(return_lots.c.lot_id == lot_id)
+        .order_by(returns.c.id)
+    )
+    return [Return(*row) for row in rows]
+
+
+def answers_of(conn: Connection, return_id: int) -> list[LotAnswer]:
+    """What a return says of each lot."""
+    rows = conn.execute(
+        select(*columns(return_lots, LotAnswer))
+        .where(return_lots.c.return_id == return_id)
+        .order_by(return_lots.c.lot_id)
+    )
+    return [LotAnswer(*row) for row in rows]
+
+
+def practitioners_of_lots(
+    conn: Connection, references: Sequence[LotReference], insurer_id: int | None = None
+) -> list[frozenset[int]]:
+    """For each reference, in order, the practitioners who sent such a lot, to this insurer when one is given."""
+    found: defaultdict[tuple[str, str], set[tuple[str, int]]] = defaultdict(set)
+    dates: defaultdict[str, set[str]] = defaultdict(set)
+    for one in references:
+        dates[one.lot_date].add(one.number)
+    for lot_date, numbers in dates.items():
+        statement = select(lots.c.number, lots.c.lot_date, lots.c.ps_number, lots.c.practitioner_id).where(
+            lots.c.number.in_(numbers), lots.c.lot_date == lot_date, lots.c.practitioner_id.is_not(None)
+        )
+        if insurer_id is not None:
+            statement = statement.where(lots.c.insurer_id == insurer_id)
+        for number, lot_date, ps_number, practitioner_id in conn.execute(statement.distinct()):
+            found[number, lot_date].add((ps_number, practitioner_id))
+    return [
+        frozenset(
+            practitioner_id
+            for ps_number, practitioner_id in found[one.number, one.lot_date]
+            if one.ps_number in {"", ps_number}
+        )
+        for one in references
+    ]
+
+
+def practitioners_of_invoices(
+    conn: Connection, numbers: Sequence[str], since: int, insurer_id: int | None = None
+) -> list[frozenset[int]]:
+    """For each invoice number, in order, the practitioners who sent one such since an instant (numbers come round
+    after years), to this insurer when one is given."""
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for some in _chunks(set(numbers)):
+        statement = (
+            select(invoices.c.number, lots.c.practitioner_id)
+            .join(lots, lots.c.id == invoices.c.lot_id)
+            .join(messages, messages.c.id == lots.c.message_id)
+            .where(invoices.c.number.in_(some), lots.c.practitioner_id.is_not(None), messages.c.received_at >= since)
+        )
+        if insurer_id is not None:
+            statement = statement.where(lots.c.insurer_id == insurer_id)
+        for number, practitioner_id in conn.execute(statement.distinct()):
+            found[number].add(practitioner_id)
+    return [frozenset(found[number]) for number in numbers]
+
+
+def answered(conn: Connection, message_uids: Sequence[str], compostages: Sequence[str]) -> Answered:
+    """The sendings to insurers that bear one of these Message-IDs (In-Reply-To, References) or compostages
+    (Subject)."""
+    ours = conn.execute(
+        select(consignments.c.id, messages.c.practitioner_id)
+        .join(messages, messages.c.id == consignments.c.message_id)
+        .where(
+            or_(
+                consignments.c.message_uid.in_([uid for uid in message_uids if uid]),
+                consignments.c.compostage.in_([compostage for compostage in compostages if compostage]),
+            ),
+            consignments.c.insurer_id.is_not(None),
+        )
+    ).all()
+    ids = frozenset(row.id for row in ours)
+    carried = conn.execute(select(lots.c.id, lots.c.practitioner_id).where(lots.c.consignment_id.in_(ids))).all()
+    return Answered(
+        consignment_ids=ids,
+        practitioner_ids=frozenset(row.practitioner_id for row in (*ours, *carried) if row.practitioner_id is not None),
+        lot_ids=frozenset(row.id for row in carried),
+    )
+
+
+def _chunks(whole: Collection[str]) -> Iterator[list[str]]:
+    items = list(whole)
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]

@@ -1,0 +1,103 @@
+"""Opening both databases: durability settings, transactions, and what an error may say."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select
+
+from oct.errors import ConfigurationError, Fate, StoreError
+from oct.store.counters import advance
+from oct.store.engine import Store, open_store
+from oct.store.tables import practitioner_numbers, sequences
+
+
+def test_sqlite_survives_a_power_cut_by_its_settings(sqlite_url: str) -> None:
+    """P1: WAL with synchronous FULL (2) lost no acknowledged write; every connection of the pool has it."""
+    store = open_store(sqlite_url)
+    with store.begin() as writer, store.read() as reader:
+        for conn in (writer, reader):
+            asked = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete")
+            found = [conn.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() for pragma in asked]
+            assert found == ["wal", 2, 1, 30_000, 2]
+    store.close()
+
+
+def test_a_write_transaction_of_sqlite_holds_the_lock_from_its_first_word(sqlite_url: str) -> None:
+    store, other = open_store(sqlite_url), open_store(sqlite_url)
+    with store.begin(), other.read() as conn:
+        conn.exec_driver_sql("PRAGMA busy_timeout = 0")
+        with pytest.raises(Exception, match="locked"):
+            conn.exec_driver_sql("UPDATE sequences SET value = 0")
+        conn.exec_driver_sql("PRAGMA busy_timeout = 30000")
+    store.close()
+    other.close()
+
+
+def test_a_transaction_commits_at_its_end_and_rolls_back_when_its_block_raises(store: Store) -> None:
+    with store.begin() as conn:
+        advance(conn, "kept")
+
+    def interrupted() -> None:
+        with store.begin() as conn:
+            advance(conn, "lost")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
+    with store.read() as conn:
+        assert list(conn.execute(select(sequences.c.name)).scalars()) == ["kept"]
+
+
+def test_a_reader_sees_one_snapshot_while_others_write(store: Store) -> None:
+    with store.read() as reader:
+        before = list(reader.execute(select(sequences)))
+        with store.begin() as conn:
+            advance(conn, "later")
+        assert list(reader.execute(select(sequences))) == before == []
+
+
+def test_an_error_of_the_database_is_declared_without_sql_or_values(store: Store) -> None:
+    """Neither the sentence, nor the notes, nor the printed traceback hold what was written."""
+    with pytest.raises(StoreError) as caught, store.begin() as conn:
+        conn.execute(insert(practitioner_numbers).values(number="123456789", practitioner_id=404))
+    printed = "".join(traceback.format_exception(caught.value))
+    assert caught.value.fate is Fate.RETRY
+    assert caught.value.sentence == "La base de données a refusé l'opération. Elle sera tentée à nouveau."
+    assert "IntegrityError" in printed or "ForeignKeyViolation" in printed
+    for secret in ("123456789", "INSERT INTO", "404)"):
+        assert secret not in printed
+
+
+def test_a_database_that_is_away_is_a_store_error_to_retry(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'nowhere' / 'oct.db'}")
+    with pytest.raises(StoreError) as caught, store.read():
+        pass
+    assert (caught.value.code, caught.value.fate) == ("base-indisponible", Fate.RETRY)
+    away = open_store(f"postgresql+psycopg://oct@/oct?host={tmp_path}")
+    with pytest.raises(StoreError), away.begin():
+        pass
+
+
+def test_a_full_disk_has_its_own_code(sqlite_url: str) -> None:
+    """P3: the door answers 452 by it."""
+    store = open_store(sqlite_url)
+
+    def fill() -> None:
+        with store.begin() as conn:
+            conn.exec_driver_sql("PRAGMA max_page_count = 1")
+            for number in range(2_000):
+                advance(conn, f"filling the pages that are left {number}")
+
+    with pytest.raises(StoreError) as caught:
+        fill()
+    assert caught.value.code == "base-pleine"
+    store.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/oct", "oct.db", ""])
+def test_another_kind_of_database_is_refused_at_start(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        open_store(url)
