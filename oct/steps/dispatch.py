@@ -142,14 +142,15 @@ def write_dispatch(
     file_row: int | None,
     dispatch: Dispatch,
     known: Mapping[int, int] | None = None,
-) -> None:
-    """Writes consignments, holds, lots and their events. `known` leads from the rank of a lot to the row it already
-    has: lots released from a hold move, the others are new."""
+) -> list[int]:
+    """Writes consignments, holds, lots and their events; gives the ids of the consignments, in order.
+
+    `known` leads from the rank of a lot to the row it already has: lots released from a hold move, others are new.
+    """
     now = workshop.clock()
     writer = _LotWriter(workshop, message, file_row, known or {})
-    for departure, consignment_id in zip(
-        dispatch.departures, _write_departures(conn, message, dispatch.departures, now), strict=True
-    ):
+    consignment_ids = _write_departures(conn, message, dispatch.departures, now)
+    for departure, consignment_id in zip(dispatch.departures, consignment_ids, strict=True):
         writer.add(departure.lots, LotState.SENT, insurer=departure.insurer, consignment_id=consignment_id)
         events.append(conn, [_sealed_event(message, departure, consignment_id, now)])
     for detention in dispatch.detentions:
@@ -162,6 +163,7 @@ def write_dispatch(
         writer.add((rejection.lot,), LotState.REFUSED_HERE, code=rejection.reason.code)
         events.append(conn, [_refused_event(message, rejection, now)])
     writer.write(conn)
+    return consignment_ids
 
 
 def _write_departures(conn: Connection, message: Message, departures: Sequence[Departure], now: int) -> list[int]:

@@ -14,6 +14,7 @@ from oct.crypto.atrest import Vault
 from oct.domain.outgoing import Identity
 from oct.domain.splitting import SplitContext
 from oct.envelope.opening import Opener
+from oct.formats.entities import Entities
 from oct.formats.layouts import Layouts
 from oct.formats.profiles import Profiles
 from oct.store.engine import Store
@@ -51,6 +52,7 @@ class Workshop:
     opener: Opener
     layouts: Layouts
     profiles: Profiles
+    entities: Entities
     identity: Identity
     rules: Rules
 

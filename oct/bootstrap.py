@@ -1,0 +1,233 @@
+"""The only place that wires settings, store, keys and steps together.
+
+`open_workshop` gives what every step and every command works with; `Program` is the embedded concentrator: the door,
+the worker's threads, in one process on one database. Faults of the environment are ConfigurationErrors of one line
+that say what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+
+from oct.clock import Clock, system_clock
+from oct.crypto.atrest import Vault, load_master_keys
+from oct.crypto.keystore import KeyRing
+from oct.crypto.revocation import RevocationPolicy
+from oct.domain.outgoing import Identity
+from oct.envelope.opening import Opener
+from oct.errors import ConfigurationError
+from oct.formats.entities import Entities
+from oct.formats.layouts import Layouts
+from oct.formats.mime_headers import MessageLimits
+from oct.formats.profiles import Profiles
+from oct.settings import Settings
+from oct.smtp.client import Connection, Route, TlsPolicy, mx_routes
+from oct.smtp.door import Door
+from oct.smtp.tls import server_context
+from oct.smtp.transaction import DoorLimits, Reply, Transaction
+from oct.steps.receive import Receiver
+from oct.steps.runner import Pace, Runner
+from oct.steps.workshop import Rules, Workshop
+from oct.store.engine import Store, open_store
+from oct.store.numbering import Numbering, trace_number
+from oct.store.registry import Registry
+from oct.store.schema import check_schema
+
+_GRACE_S = 8.0
+"""What a clean stop leaves to open transactions (P5: 10 s in all)."""
+_SQLITE = "sqlite:///"
+
+
+def built_in(name: str) -> str:
+    """The text of a data file of the program: beside the package in a checkout, inside it when installed."""
+    inside = files("oct") / "config" / name
+    if inside.is_file():
+        return inside.read_text(encoding="utf-8")
+    return (Path(__file__).parents[1] / "config" / name).read_text(encoding="utf-8")
+
+
+def data_file(chosen: Path | None, name: str) -> str:
+    """The operator's own file, or the one that comes with the program."""
+    if chosen is None:
+        return built_in(name)
+    try:
+        return chosen.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError("fichier-illisible", f"[formats] : {chosen} ne peut pas être lu.") from error
+
+
+def open_vault(settings: Settings) -> Vault:
+    """The master keys that protect payloads at rest; the last one by name seals."""
+    masters = load_master_keys(settings.keys.master)
+    if not masters:
+        raise ConfigurationError(
+            "cle-maitresse-absente", f"Aucune clé maîtresse dans {settings.keys.master} : « oct init » en crée une."
+        )
+    return Vault(masters, max(masters))
+
+
+def open_checked_store(settings: Settings) -> Store:
+    """The database, at the schema that this program needs."""
+    store = open_store(settings.store.url, pool_size=settings.store.pool_size)
+    check_schema(store.engine)
+    return store
+
+
+def open_workshop(
+    settings: Settings, *, clock: Clock = system_clock, chance: Callable[[int], bytes] = os.urandom
+) -> Workshop:
+    """Everything the steps need, from the settings. Opens the database and loads the keys once."""
+    store = open_checked_store(settings)
+    formats = settings.formats
+    certificates = settings.certificates
+    keys = KeyRing.load(settings.keys.directory, settings.keys.passphrase.encode() or None)
+    return Workshop(
+        store=store,
+        vault=open_vault(settings),
+        clock=clock,
+        chance=chance,
+        numbering=Numbering(store, clock),
+        registry=Registry(RevocationPolicy(certificates.revocation), timedelta(milliseconds=certificates.grace)),
+        opener=Opener(keys, MessageLimits(), settings.opening.max_file),
+        layouts=Layouts.from_toml(data_file(formats.layouts, "layouts.toml")),
+        profiles=Profiles.from_toml(data_file(formats.profiles, "profiles.toml")),
+        entities=Entities.from_toml(data_file(formats.noemie, "noemie.toml")),
+        identity=Identity(number=settings.oct.number.zfill(14)),
+        rules=Rules(
+            name=settings.oct.name,
+            address=settings.oct.address,
+            accept_clear=settings.clear.accept,
+            tries=settings.opening.tries,
+            retry=settings.delivery.retry,
+            expire=settings.delivery.expire,
+        ),
+    )
+
+
+def connector(settings: Settings) -> Callable[[str], Connection]:
+    """How to reach a recipient: the relay when there is one, else the mail exchangers of its domain."""
+    delivery = settings.delivery
+    policy, seconds = TlsPolicy(delivery.tls), delivery.timeout / 1000
+    if delivery.relay:
+        host, _, port = delivery.relay.rpartition(":")
+        routes = (Route(host.strip("[]"), int(port), policy),)
+        return lambda _recipient: Connection(routes, hostname=settings.oct.hostname, timeout=seconds)
+    return lambda recipient: Connection(
+        mx_routes(recipient.rpartition("@")[2], policy), hostname=settings.oct.hostname, timeout=seconds
+    )
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Keeps a second embedded program off the same SQLite database, for as long as the block runs."""
+    url = settings.store.url
+    if not url.startswith(_SQLITE):
+        yield
+        return
+    path = Path(url.removeprefix(_SQLITE)).with_suffix(".lock")
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                "deja-lance", f"Un concentrateur tourne déjà sur cette base ({path.with_suffix('.db')})."
+            ) from None
+        yield
+
+
+class Program:
+    """The embedded concentrator: `start`, then `stop`, on one event loop."""
+
+    def __init__(self, settings: Settings, workshop: Workshop) -> None:
+        self._settings = settings
+        self._workshop = workshop
+        self._receiver = Receiver(workshop)
+        worker = settings.worker
+        pace = Pace(
+            processors=worker.threads,
+            senders=worker.senders,
+            batch=worker.batch,
+            lease=worker.lease,
+            look=worker.sweep,
+            any_recipient=bool(settings.delivery.relay),
+        )
+        self._runner = Runner(workshop, connector(settings), pace, "embarque-")
+        self._door = self._make_door()
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that the door listens on."""
+        return self._door.ports
+
+    async def start(self) -> None:
+        """Opens the door last, when everything behind it runs. ConfigurationError when a port cannot be had."""
+        await asyncio.to_thread(self._runner.start)
+        self._receiver.start()
+        try:
+            await self._door.start()
+        except OSError as error:
+            await self._stop_behind()
+            where = ", ".join(self._settings.smtp.listen)
+            raise ConfigurationError(
+                "ecoute-impossible", f"Écoute impossible sur {where} : {error.strerror}."
+            ) from None
+
+    async def stop(self) -> None:
+        """Answers every open transaction, ends the work in hand, closes the database (P5)."""
+        await self._door.stop(_GRACE_S)
+        await self._stop_behind()
+
+    async def _stop_behind(self) -> None:
+        await asyncio.to_thread(self._receiver.stop)
+        await asyncio.to_thread(self._runner.stop)
+        self._workshop.store.close()
+
+    def _make_door(self) -> Door:
+        smtp = self._settings.smtp
+        accept = self._receiver.accept
+
+        async def accept_and_ring(transaction: Transaction) -> Reply:
+            reply = await accept(transaction)
+            self._runner.incoming.ring()
+            return reply
+
+        return Door(
+            smtp.listen,
+            hostname=self._settings.oct.hostname,
+            limits=DoorLimits(
+                connections=smtp.max_connections,
+                connections_per_address=smtp.max_connections_per_address,
+                recipients=smtp.max_recipients,
+                message_bytes=smtp.max_message,
+                memory_bytes=smtp.max_memory,
+                idle_seconds=smtp.idle / 1000,
+                data_seconds=smtp.data / 1000,
+            ),
+            accept=accept_and_ring,
+            knows_recipient=self._knows_recipient,
+            screen_sender=_admits_any_sender,
+            trace_number=lambda: trace_number(self._workshop.clock(), self._workshop.chance),
+            tls=self._tls(),
+        )
+
+    def _tls(self) -> ssl.SSLContext | None:
+        smtp = self._settings.smtp
+        if smtp.tls_certificate is None or smtp.tls_key is None:
+            return None
+        return server_context(smtp.tls_certificate, smtp.tls_key)
+
+    async def _knows_recipient(self, address: str) -> bool:
+        return address.lower() == self._settings.oct.address.lower()
+
+
+async def _admits_any_sender(_mail_from: str, _peer: str) -> Reply | None:
+    """Who writes is judged with the headers, where From and the PS number stand (H6)."""
+    return None

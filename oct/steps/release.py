@@ -1,0 +1,197 @@
+"""What a person decides of what waits (K2): release, route, refuse. Each hold is decided once, whoever asks first.
+
+Takes a hold and a decision; what leaves is sealed before the transaction, then written with the closing of the hold
+in one. A lot goes through planning again, so contract 99, routing and conservation apply as on the first day; a
+finished file only gets its addressee and its seal; a consignment leaves again with the same bytes; a message is
+processed anew. What still cannot leave raises the reason, and the hold stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from oct.domain.contract99 import amc_number_of
+from oct.domain.journey import LotState, MessageState
+from oct.domain.later_texts import released, turned_down
+from oct.domain.model import Insurer, LotKind
+from oct.domain.outgoing import OutgoingFile
+from oct.domain.routing import route_amc, route_file
+from oct.domain.splitting import Parcel, Plan, Planned, Shape, plan_lots
+from oct.envelope.sealing import Sealed
+from oct.errors import FormatError, OctError, RuleError
+from oct.formats.b2 import B2File, read_file
+from oct.formats.subject import read_subject
+from oct.steps.dispatch import Departure, Dispatch, seal_outgoing, seal_plan, write_dispatch
+from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
+from oct.steps.workshop import Workshop
+from oct.store import consignments, events, holds, lots, messages, payloads
+from oct.store.events import Event
+from oct.store.holds import Hold, HoldSubject
+from oct.store.lots import Lot
+from oct.store.messages import Message
+from oct.store.registry import Snapshot
+
+_VERSION_UNKNOWN = "000000"
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A hold with all that is needed to decide it."""
+
+    hold: Hold
+    message: Message
+    lots: list[Lot]
+    snapshot: Snapshot
+    content: bytes
+
+    @property
+    def lot_numbers(self) -> list[str]:
+        return [lot.number for lot in self.lots]
+
+
+def release(workshop: Workshop, hold_id: int, actor: str, insurer: Insurer | None = None) -> None:
+    """Lets what waits leave, to `insurer` when the operator names one. OctError says why it still cannot."""
+    case = _open_case(workshop, hold_id)
+    match case.hold.subject:
+        case HoldSubject.MESSAGE:
+            _release_message(workshop, case, actor)
+        case HoldSubject.CONSIGNMENT:
+            _release_consignment(workshop, case, actor)
+        case HoldSubject.FILE:
+            _depart(workshop, case, actor, _seal_file(workshop, case, insurer))
+        case HoldSubject.LOT:
+            _depart(workshop, case, actor, _seal_lots(workshop, case, insurer))
+        case _:
+            raise RuleError("retenue-de-retour", "Un retour retenu s'adresse à un PS : « oct held route ID --ps ».")
+
+
+def refuse(workshop: Workshop, hold_id: int, actor: str, reason: str) -> None:
+    """Decides that what waits will never leave; the practitioner is told why. `reason` is shown to him."""
+    case = _open_case(workshop, hold_id)
+    text = _text(workshop, case, lambda number: turned_down(
+        workshop.rules.name, number, case.message.trace, reason, case.lot_numbers
+    ))  # fmt: skip
+    with workshop.store.begin() as conn:
+        _close(conn, workshop, case, "refuse", actor, motif=reason)
+        lots.set_state(conn, [lot.id for lot in case.lots], LotState.REFUSED_HERE, "refus-operateur", workshop.clock())
+        if case.hold.subject == HoldSubject.MESSAGE:
+            messages.set_state(conn, case.message.id, MessageState.REFUSED, "refus-operateur")
+        if text is not None:
+            write_text_row(conn, text)
+
+
+def _open_case(workshop: Workshop, hold_id: int) -> _Case:
+    with workshop.store.read() as conn:
+        hold = holds.by_id(conn, hold_id)
+        if hold is None or hold.closed_at is not None:
+            raise RuleError("retenue-inconnue", f"Aucune retenue ouverte ne porte le numéro {hold_id}.")
+        message = messages.by_id(conn, hold.message_id)
+        if message is None:
+            raise RuleError("retenue-inconnue", "Le message de cette retenue n'existe plus.")
+        content = payloads.get(conn, workshop.vault, hold.payload_id) if hold.payload_id is not None else b""
+        return _Case(hold, message, lots.of_hold(conn, hold_id), workshop.registry.current(conn), content)
+
+
+def _close(conn: Connection, workshop: Workshop, case: _Case, decision: str, actor: str, **data: object) -> None:
+    """Closes the hold, or gives up the whole transaction when somebody else has just done so."""
+    now = workshop.clock()
+    if not holds.close(conn, case.hold.id, decision, now):
+        raise RuleError("deja-decide", f"La retenue {case.hold.id} vient d'être décidée par quelqu'un d'autre.")
+    event = Event(
+        at=now,
+        kind="decision",
+        outcome=decision,
+        message_id=case.message.id,
+        consignment_id=case.hold.consignment_id,
+        actor=actor,
+        data={"retenue": case.hold.id, "lots": case.lot_numbers, **data},
+    )
+    events.append(conn, [event])
+
+
+def _release_message(workshop: Workshop, case: _Case, actor: str) -> None:
+    with workshop.store.begin() as conn:
+        _close(conn, workshop, case, "libere", actor)
+        messages.requeue(conn, case.message.id, MessageState.RECEIVED, workshop.clock())
+
+
+def _release_consignment(workshop: Workshop, case: _Case, actor: str) -> None:
+    with workshop.store.begin() as conn:
+        _close(conn, workshop, case, "libere", actor)
+        consignments.requeue(conn, case.hold.consignment_id or 0, workshop.clock())
+
+
+def _seal_file(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispatch:
+    """A finished file: only its addressee and its seal were missing."""
+    file = read_file(case.content, workshop.layouts)
+    intended = case.snapshot.directory.insurers.get(case.hold.insurer_id or 0)
+    if intended is not None and named is not None and named.id != intended.id:
+        raise RuleError("deja-adresse", f"Ce fichier est déjà fait pour {intended.label} : il ne peut aller ailleurs.")
+    insurer = named or intended or route_file(file, case.snapshot.directory)
+    outgoing = OutgoingFile(case.content, file.file_id, file.sender_number, file.invoice_count)
+    sealed = seal_outgoing(workshop, outgoing, insurer, case.snapshot, _version(case.message))
+    if not isinstance(sealed, Sealed):
+        raise sealed
+    departure = Departure(insurer, outgoing, sealed, payloads.seal(workshop.vault, sealed.content), ())
+    return Dispatch(departures=(departure,))
+
+
+def _seal_lots(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispatch:
+    """Lots that lacked an addressee: planned again, as on the first day."""
+    file = read_file(case.content, workshop.layouts)
+    if any(lot.kind == LotKind.AMC for lot in case.lots):
+        plan = _plan_derived(workshop, case, file, named)
+    else:
+        plan = plan_lots(file, workshop.split_context(case.snapshot), named)
+    for refused in plan.refused:
+        raise refused.reason
+    dispatch = seal_plan(workshop, file, plan, case.snapshot, _version(case.message))
+    still: OctError | None = next(
+        (held.reason for held in dispatch.detentions if any(lot.derived is None for lot in held.lots)), None
+    )
+    if still is not None:
+        raise still
+    return dispatch
+
+
+def _plan_derived(workshop: Workshop, case: _Case, file: B2File, named: Insurer | None) -> Plan:
+    """A lot of the AMC flow is the concentrator's own and finished (C5, C7)."""
+    (lot,) = file.lots
+    number = amc_number_of(file, lot.invoices[0], workshop.layouts)
+    insurer = named or route_amc(number, case.snapshot.directory)
+    return Plan(Shape.UNIQUE, (Parcel(insurer, (Planned(lot, LotKind.AMC, file.content(lot)),)),), (), ())
+
+
+def _depart(workshop: Workshop, case: _Case, actor: str, dispatch: Dispatch) -> None:
+    labels = [departure.insurer.label for departure in dispatch.departures]
+    text = _text(workshop, case, lambda number: released(
+        workshop.rules.name, number, case.message.trace, labels, case.lot_numbers
+    ))  # fmt: skip
+    known = dict(enumerate(lot.id for lot in sorted(case.lots, key=lambda lot: lot.rank)))
+    file_row = next((lot.file_id for lot in case.lots), None)
+    with workshop.store.begin() as conn:
+        _close(conn, workshop, case, "libere", actor, assureurs=labels)
+        sent = write_dispatch(conn, workshop, case.message, file_row, dispatch, known)
+        if case.hold.subject == HoldSubject.FILE:
+            lots.assign(conn, list(known.values()), dispatch.departures[0].insurer.id, sent[0])
+            lots.set_state(conn, list(known.values()), LotState.SENT, "", workshop.clock())
+        if text is not None:
+            write_text_row(conn, text)
+
+
+def _text(workshop: Workshop, case: _Case, compose: Callable[[str], str]) -> SealedText | None:
+    practitioner = case.snapshot.by_id.get(case.message.practitioner_id or 0)
+    if practitioner is None:
+        return None
+    text = compose(practitioner.number)
+    return seal_text(workshop, TextKind.LATER, case.message.id, practitioner, text)
+
+
+def _version(message: Message) -> str:
+    try:
+        return read_subject(message.subject).version
+    except FormatError:
+        return _VERSION_UNKNOWN

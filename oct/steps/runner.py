@@ -1,0 +1,151 @@
+"""Runs the steps inside one program: threads that claim what is due, work on it, and wait for the bell.
+
+The database is the queue; the bell only saves the wait until the next look. A thread whose step fails with a
+StoreError leaves the rows to their lease and looks again later; any other failure is a defect, is logged by type and
+place, and never ends the thread. What was claimed `tries` times without an end is the step's to hold.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+import structlog
+
+from oct.domain.admission import Origin
+from oct.errors import OctError, described
+from oct.steps.deliver import deliver
+from oct.steps.process import process
+from oct.steps.send import Connect, send
+from oct.steps.sweep import sweep
+from oct.steps.workshop import Workshop
+from oct.store import consignments, messages
+
+_log = structlog.get_logger()
+_SWEEP_S = 30
+"""How often what nobody rang for is looked at (P2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much runs at once. `lease` and `look` are milliseconds; `any_recipient`: all leaves through one relay."""
+
+    processors: int
+    senders: int
+    batch: int
+    lease: int
+    look: int
+    any_recipient: bool
+
+
+class Bell:
+    """Wakes the threads that wait for one kind of work."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Condition()
+        self._count = 0
+
+    def ring(self) -> None:
+        """There is work."""
+        with self._rung:
+            self._count += 1
+            self._rung.notify_all()
+
+    def seen(self) -> int:
+        """To be handed to `wait`, read before looking for work."""
+        return self._count
+
+    def wait(self, seen: int, seconds: float) -> None:
+        """Returns when it was rung since `seen`, or after `seconds`."""
+        with self._rung:
+            self._rung.wait_for(lambda: self._count != seen, seconds)
+
+
+class Runner:
+    """The embedded worker."""
+
+    def __init__(self, workshop: Workshop, connect: Connect, pace: Pace, name: str) -> None:
+        self._workshop = workshop
+        self._connect = connect
+        self._pace = pace
+        self._name = name
+        self._claims = count()
+        self._stopping = threading.Event()
+        self.incoming = Bell()
+        """Rung after each message received."""
+        self._outgoing = Bell()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Takes back the leases of a predecessor that died, then starts the threads."""
+        with self._workshop.store.begin() as conn:
+            messages.release_leases(conn, self._name)
+            consignments.release_leases(conn, self._name)
+        pace = self._pace
+        jobs: list[tuple[Callable[[], bool], Bell]] = [(self._process_some, self.incoming)] * pace.processors
+        jobs += [(self._send_some, self._outgoing)] * pace.senders
+        self._threads = [threading.Thread(target=self._work, args=job, daemon=True) for job in jobs]
+        self._threads.append(threading.Thread(target=self._sweep, daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Lets every thread end what it is doing."""
+        self._stopping.set()
+        self.incoming.ring()
+        self._outgoing.ring()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, some: Callable[[], bool], bell: Bell) -> None:
+        while not self._stopping.is_set():
+            seen = bell.seen()
+            if not self._survive(some):
+                bell.wait(seen, self._pace.look / 1000)
+
+    def _survive(self, some: Callable[[], bool]) -> bool:
+        """Whether there was work; False after a failure too, so that it is not tried again at once."""
+        try:
+            return some()
+        except OctError as error:
+            _log.warning("etape-interrompue", code=error.code)
+        except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect must not end the thread
+            _log.error("etape-surprise", **described(surprise))
+        return False
+
+    def _process_some(self) -> bool:
+        owner = self._owner()
+        with self._workshop.store.begin() as conn:
+            claimed = messages.claim(conn, owner, self._workshop.clock(), self._pace.lease, self._pace.batch)
+        if not claimed:
+            return False
+        claims = [message for message in claimed if message.origin == Origin.PS]
+        returned = [message for message in claimed if message.origin != Origin.PS]
+        if claims:
+            process(self._workshop, claims, owner)
+        for message in returned:
+            deliver(self._workshop, message, owner)
+        self._outgoing.ring()
+        return True
+
+    def _send_some(self) -> bool:
+        owner = self._owner()
+        claim = consignments.claim_any if self._pace.any_recipient else consignments.claim
+        with self._workshop.store.begin() as conn:
+            claimed = claim(conn, owner, self._workshop.clock(), self._pace.lease, self._pace.batch)
+        if not claimed:
+            return False
+        send(self._workshop, claimed, owner, self._connect)
+        return True
+
+    def _sweep(self) -> None:
+        while not self._stopping.is_set():
+            if self._survive(lambda: bool(sweep(self._workshop))):
+                self._outgoing.ring()
+            self._stopping.wait(_SWEEP_S)
+
+    def _owner(self) -> str:
+        """A name that no other claim has; its beginning is the program's."""
+        return f"{self._name}{next(self._claims)}"

@@ -1,0 +1,135 @@
+"""Third step: hands what is ready to the other side, the same bytes at every try.
+
+Takes a batch of due consignments by lease, for one recipient, or for any when everything leaves through one relay,
+and sends them over one connection. Each 250 is a commit of its own: a crash repeats at most what was in flight, byte
+for byte. A refusal with 4xx, a cut or a silence is tried again at growing intervals; a 5xx, or the end of the delay,
+holds the consignment for a person and, when it was a practitioner's file, tells the practitioner (T1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from oct.clock import paris
+from oct.domain.journey import LotState
+from oct.domain.later_texts import failed_delivery
+from oct.smtp.client import Connection, Outgoing, Sent
+from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
+from oct.steps.workshop import Workshop
+from oct.store import consignments, events, holds, lots, messages, payloads
+from oct.store.consignments import Consignment
+from oct.store.events import Event
+from oct.store.holds import HoldSubject, NewHold
+
+_log = structlog.get_logger()
+
+Connect = Callable[[str], Connection]
+"""Opens, lazily, the way to a recipient's address."""
+
+
+def send(workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect) -> None:
+    """Sends claimed consignments in order and writes down what became of each. StoreError when the database is away."""
+    with connect(claimed[0].recipient) as connection:
+        for consignment in claimed:
+            with workshop.store.read() as conn:
+                content = payloads.get(conn, workshop.vault, consignment.payload_id)
+            sent = connection.send(Outgoing(consignment.id, workshop.rules.address, consignment.recipient, content))
+            _record(workshop, consignment, sent, owner)
+
+
+def _record(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str) -> None:
+    reply = f"{sent.reply_code} {sent.reply_text}"
+    if sent.delivered:
+        _record_delivery(workshop, consignment, sent, owner, reply)
+        return
+    now = workshop.clock()
+    due_at = now + _wait(workshop.rules.retry, consignment.attempts)
+    if sent.permanent or due_at > consignment.created_at + workshop.rules.expire:
+        _record_failure(workshop, consignment, sent, owner, reply)
+        return
+    with workshop.store.begin() as conn:
+        if consignments.mark_retry(conn, consignment.id, owner, due_at, reply):
+            events.append(conn, [_event(consignment, sent, "differe", now)])
+
+
+def _record_delivery(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, reply: str) -> None:
+    now = workshop.clock()
+    with workshop.store.begin() as conn:
+        if consignments.mark_delivered(conn, consignment.id, owner, reply, now):
+            lots.set_state_of_consignment(conn, consignment.id, LotState.DELIVERED, "", now)
+            events.append(conn, [_event(consignment, sent, "remis", now)])
+
+
+def _record_failure(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, reply: str) -> None:
+    now = workshop.clock()
+    text = _failure_text(workshop, consignment)
+    with workshop.store.begin() as conn:
+        if not consignments.mark_failed(conn, consignment.id, owner, reply):
+            return
+        sentence = f"Remise impossible à {consignment.recipient} : {reply}"
+        holds.open_hold(
+            conn,
+            NewHold(
+                now,
+                HoldSubject.CONSIGNMENT,
+                consignment.message_id,
+                "remise-impossible",
+                sentence,
+                consignment_id=consignment.id,
+                insurer_id=consignment.insurer_id,
+            ),
+        )
+        if text is not None:
+            write_text_row(conn, text)
+        events.append(conn, [_event(consignment, sent, "echec", now)])
+    _log.warning("remise-impossible", consignment=consignment.id, reply=sent.reply_code)
+
+
+def _failure_text(workshop: Workshop, consignment: Consignment) -> SealedText | None:
+    """What the practitioner reads when its file could not be delivered; nothing when its own mailbox fails."""
+    if consignment.insurer_id is None:
+        return None
+    with workshop.store.read() as conn:
+        snapshot = workshop.registry.current(conn)
+        carried = lots.of_consignment(conn, consignment.id)
+        message = messages.by_id(conn, consignment.message_id)
+    practitioner = next((snapshot.by_id[lot.practitioner_id] for lot in carried if lot.practitioner_id), None)
+    insurer = snapshot.directory.insurers.get(consignment.insurer_id)
+    if practitioner is None or insurer is None or message is None:
+        return None
+    text = failed_delivery(
+        workshop.rules.name,
+        practitioner.number,
+        message.trace,
+        insurer.label,
+        [lot.number for lot in carried],
+        paris(consignment.created_at),
+    )
+    return seal_text(workshop, TextKind.LATER, consignment.message_id, practitioner, text)
+
+
+def _wait(retry: Sequence[int], attempts: int) -> int:
+    """Milliseconds until the next try, after `attempts` of them."""
+    return retry[min(attempts, len(retry)) - 1]
+
+
+def _event(consignment: Consignment, sent: Sent, outcome: str, now: int) -> Event:
+    return Event(
+        at=now,
+        kind="remise",
+        outcome=outcome,
+        message_id=consignment.message_id,
+        consignment_id=consignment.id,
+        practitioner_id=consignment.practitioner_id,
+        insurer_id=consignment.insurer_id,
+        data={
+            "genre": consignment.kind,
+            "destinataire": consignment.recipient,
+            "essai": consignment.attempts,
+            "reponse": f"{sent.reply_code} {sent.reply_text}",
+            "tls": sent.tls,
+            "sha256": consignment.sha256.hex(),
+        },
+    )
