@@ -7,7 +7,6 @@ returns arrive. What the other side answers is given back, never raised: a `Repl
 from __future__ import annotations
 
 import base64
-import smtplib
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,10 +20,9 @@ from oct.simulators.envelopes import Compression, Judge, compress, seal
 from oct.simulators.mail import Envelope, Letter, Shape, compose
 from oct.simulators.parties import Sender
 from oct.simulators.reception import Reception
+from oct.simulators.sending import Reply, deliver
 from oct.simulators.temper import Temper
 from oct.simulators.traffic import RELEASE, ClaimFile
-
-_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +41,6 @@ class Wrapping:
         if self.shape is Shape.CLEAR:
             return "FACTURE/SV"
         return "FACTURE/SV/K" if self.compression is Compression.NONE else "FACTURE/SV/ZK"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer of an SMTP server; code 0 when the connection broke before one came."""
-
-    code: int
-    text: str
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the message is the server's from now on."""
-        return 200 <= self.code < 300
 
 
 class PractitionerSoftware:
@@ -181,30 +166,6 @@ class Mailbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def deliver(door: tuple[str, int], mail_from: str, recipient: str, message: bytes) -> Reply:
-    """One message in one SMTP session. Any refusal or break is a Reply."""
-    try:
-        with smtplib.SMTP(*door, local_hostname="simulateur.example", timeout=_PATIENCE) as session:
-            code, text = _transact(session, mail_from, recipient, message)
-    except smtplib.SMTPResponseException as refused:
-        code, text = refused.smtp_code, _bytes(refused.smtp_error)
-    except (smtplib.SMTPException, OSError) as broken:
-        code, text = 0, type(broken).__name__.encode()
-    return Reply(code, text.decode("utf-8", "replace"))
-
-
-def _transact(session: smtplib.SMTP, mail_from: str, recipient: str, message: bytes) -> tuple[int, bytes]:
-    session.ehlo()
-    code, text = session.mail(mail_from)
-    if code < 400:
-        code, text = session.rcpt(recipient)
-    return session.data(message) if code < 400 else (code, text)
-
-
-def _bytes(text: bytes | str) -> bytes:
-    return text if isinstance(text, bytes) else text.encode()
 
 
 def _entity(content: bytes) -> bytes:

@@ -1,5 +1,6 @@
-"""Rebuilds the golden claims beside it: `python build.py [--pki]`, or `--check` to compare what is deterministic.
+"""Rebuilds the golden claims beside it, from the root of the repository: `python -m tests.vectors.claims.build`.
 
+`--pki` draws new keys too; `--check` only compares what is deterministic.
 It imports nothing of the project and encrypts by the openssl command; see README.md for what the files hold.
 """
 
@@ -13,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from claims_cases import AMCS, CAISSES, CASES, PRACTITIONERS, Case
-from claims_mail import PKI, make_pki, message
+from tests.vectors.claims.claims_cases import AMCS, CAISSES, CASES, PRACTITIONERS, Case
+from tests.vectors.claims.claims_mail import PKI, make_pki, message
 
 HERE = Path(__file__).parent
 MESSAGES = HERE / "messages"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from claims_mail import Wrap
-from claims_text import OCT, Amc, Caisse, Invoice, Lot, Ps, b2, following, invoice, lot, person
+from tests.vectors.claims.claims_mail import Wrap
+from tests.vectors.claims.claims_text import OCT, Amc, Caisse, Invoice, Lot, Ps, b2, following, invoice, lot, person
 
 ER = Ps("421234567", "ER", "CABINET MEDICAL DU PONT", "pont@boite.example")
 IF = Ps("015432109", "IF", "CABINET INFIRMIER DU PARC", "parc@boite.example")
