@@ -1,0 +1,163 @@
+"""Reads what an insurer sent, and finds what it refers to: the facts on which a return's addressee is decided (R2).
+
+The file is opened when it is encrypted to us, recognised by its profile and by its own frame, and parsed as far as a
+layout is known. A file whose layout cannot be read stays what it is: opaque, with the reason. The look-ups give sets
+of practitioners and choose nobody. Sources: returns.md, rules R1, R2, C6.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection
+
+from oct.domain.returns import Candidates, InvoiceRef, LotRef, Reference, references_of
+from oct.envelope.opening import Opened
+from oct.errors import FormatError
+from oct.formats.arl import Arl, read_arl
+from oct.formats.entities import Entities
+from oct.formats.frame import ReturnFrame, read_frame
+from oct.formats.layouts import Layouts
+from oct.formats.noemie import NoemieFile, read_noemie
+from oct.formats.profiles import Kind, Profiles
+from oct.store import lots, returns
+from oct.store.lots import Lot
+from oct.store.registry import Snapshot
+from oct.store.returns import InvoiceReference, LotReference
+
+_COMPOSTAGE = re.compile(r"(?<!\d)\d{19}(?!\d)")
+_ARL = "AR"
+
+
+class ReturnKind(StrEnum):
+    """What an insurer sends back."""
+
+    ARL = "ARL"
+    RSP = "RSP"
+    TEXT = "TEXTE"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReturn:
+    """A return as far as it could be read. `fault` is set when a known layout was expected and not found."""
+
+    kind: ReturnKind
+    parsed: NoemieFile | Arl | ReturnFrame | None
+    fault: FormatError | None = None
+
+    @property
+    def reference(self) -> str:
+        """NOEMIE's reference of the exchange: 580, 576, 900."""
+        if isinstance(self.parsed, NoemieFile):
+            return self.parsed.frame.norm
+        return ""
+
+
+def read_return(opened: Opened, profiles: Profiles, layouts: Layouts, entities: Entities) -> ReadReturn:
+    """What the file is. Never raises for its content: the fault stands in the value."""
+    profile = profiles.match(opened.description)
+    announced = profile.kind if profile is not None else None
+    try:
+        frame = read_frame(opened.file, layouts)
+    except FormatError as fault:
+        expected = announced in {Kind.ARL, Kind.RSP}
+        kind = ReturnKind(announced.value) if announced is not None and expected else ReturnKind.TEXT
+        return ReadReturn(kind, None, fault if expected else None)
+    try:
+        if frame.application == _ARL or announced is Kind.ARL:
+            return ReadReturn(ReturnKind.ARL, read_arl(opened.file, layouts))
+        return ReadReturn(ReturnKind.RSP, read_noemie(opened.file, layouts, entities))
+    except FormatError as fault:
+        kind = ReturnKind.ARL if frame.application == _ARL or announced is Kind.ARL else ReturnKind.RSP
+        return ReadReturn(kind, frame, fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the store and the register say of a return's references."""
+
+    candidates: Candidates
+    owners: dict[Reference, frozenset[int]]
+    answered_lots: frozenset[int]
+
+
+def facts_of(
+    conn: Connection, read: ReadReturn, opened: Opened, entities: Entities, snapshot: Snapshot, sender: Collection[int]
+) -> Facts:
+    """Looks up every reference among what was sent to the insurers `sender` (ids)."""
+    headers = opened.headers
+    answered = returns.answered(conn, [headers.in_reply_to, *headers.references], _COMPOSTAGE.findall(headers.subject))
+    if read.parsed is None:
+        return Facts(Candidates(answered=answered.practitioner_ids), {}, answered.lot_ids)
+    references = references_of(read.parsed, entities)
+    owners: dict[Reference, frozenset[int]] = {
+        settlement: _account(settlement.ps_number, snapshot) for settlement in references.settlements
+    }
+    owners |= zip(references.lots, _owners_of_lots(conn, references.lots, sender), strict=True)
+    owners |= zip(references.invoices, _owners_of_invoices(conn, references.invoices, sender), strict=True)
+    by_file = _owners_of_file(conn, references.file_id, sender, answered.lot_ids)
+    candidates = Candidates(
+        header=_account(references.header_number, snapshot) if references.header_number is not None else None,
+        settlements=tuple(owners[one] for one in references.settlements),
+        lots=(*(owners[one] for one in references.lots), *by_file),
+        invoices=tuple(owners[one] for one in references.invoices),
+        answered=answered.practitioner_ids,
+    )
+    return Facts(candidates, owners, answered.lot_ids)
+
+
+def lots_named(conn: Connection, reference: LotRef, practitioner_id: int | None, sender: Collection[int]) -> list[Lot]:
+    """The sendings of a lot to that insurer, the oldest first; of one practitioner when he is known."""
+    return [
+        lot
+        for lot in lots.by_number_and_date(conn, reference.lot_number, reference.lot_date)
+        if lot.insurer_id in sender
+        and practitioner_id in {None, lot.practitioner_id}
+        and reference.ps_number in {None, lot.ps_number}
+        and reference.organism in {None, lot.organism}
+    ]
+
+
+def lots_of_file(conn: Connection, file_id: str, sender: Collection[int], answered: Collection[int]) -> list[Lot]:
+    """The lots that left in the file that an ARL of a whole file names.
+
+    A file passed on as it is keeps the practitioner's own file id, which others may use too: when the message
+    answers one of our sendings, only the lots of that sending count.
+    """
+    sent = [lot for lot in lots.by_file_id(conn, file_id) if lot.insurer_id in sender]
+    answering = [lot for lot in sent if lot.id in answered]
+    return answering or sent
+
+
+def _account(number: str, snapshot: Snapshot) -> frozenset[int]:
+    account = snapshot.by_number.get(number)
+    return frozenset() if account is None else frozenset({account.id})
+
+
+def _owners_of_lots(conn: Connection, references: Sequence[LotRef], sender: Collection[int]) -> list[frozenset[int]]:
+    return returns.practitioners_of_lots(
+        conn, [LotReference(one.lot_number, one.lot_date, one.ps_number or "") for one in references], sender
+    )
+
+
+def _owners_of_invoices(
+    conn: Connection, references: Sequence[InvoiceRef], sender: Collection[int]
+) -> list[frozenset[int]]:
+    named = [
+        InvoiceReference(one.invoice_number, one.lot.lot_number, one.lot.lot_date)
+        for one in references
+        if one.lot is not None
+    ]
+    return returns.practitioners_of_invoices(conn, named, sender)
+
+
+def _owners_of_file(
+    conn: Connection, file_id: str | None, sender: Collection[int], answered: Collection[int]
+) -> tuple[frozenset[int], ...]:
+    if file_id is None:
+        return ()
+    sent = lots_of_file(conn, file_id, sender, answered)
+    return (frozenset(lot.practitioner_id for lot in sent if lot.practitioner_id is not None),)

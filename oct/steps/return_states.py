@@ -1,0 +1,111 @@
+"""What a return changes in what was sent: the states of lots and of invoices (R4).
+
+Takes the outcomes that the return states and finds the lots they speak of among what went to that insurer, those of
+the return's practitioner when he is known. Pure look-ups, then one write in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from oct.domain.journey import LotState
+from oct.domain.return_outcomes import (
+    FileOutcome,
+    InvoiceOutcome,
+    LotOutcome,
+    LotRejection,
+    Outcome,
+    Payer,
+    lot_state_after,
+)
+from oct.domain.returns import LotRef
+from oct.steps.return_reading import lots_named, lots_of_file
+from oct.store import lots, returns
+from oct.store.lots import InvoiceAnswer, Lot
+from oct.store.returns import LotAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A lot and all that the return says of it, in order."""
+
+    lot: Lot
+    outcomes: tuple[Outcome, ...]
+
+
+def answered_lots(
+    conn: Connection,
+    outcomes: Sequence[Outcome],
+    sender: Collection[int],
+    answered: Collection[int],
+    practitioner_id: int | None,
+) -> list[Answered]:
+    """The lots that the outcomes speak of: the last sending of each; `answered` are those of the message replied to."""
+    found: dict[int, tuple[Lot, list[Outcome]]] = {}
+    named: dict[LotRef, list[Lot]] = {}
+    for outcome in outcomes:
+        for lot in _spoken_of(conn, outcome, sender, answered, practitioner_id, named):
+            found.setdefault(lot.id, (lot, []))[1].append(outcome)
+    return [Answered(lot, tuple(said)) for lot, said in found.values()]
+
+
+def write_states(conn: Connection, return_id: int, answered: Sequence[Answered], now: int) -> dict[int, LotState]:
+    """Links the return to its lots and moves them; gives the states that changed, by lot id."""
+    moved: dict[int, LotState] = {}
+    links: list[LotAnswer] = []
+    invoice_answers: list[InvoiceAnswer] = []
+    for one in answered:
+        lot = one.lot
+        state = lot_state_after(LotState(lot.state), one.outcomes, lot.invoice_count)
+        code, label = _words(one.outcomes)
+        if state != lot.state:
+            moved[lot.id] = state
+            lots.set_state(conn, [lot.id], state, code, now)
+        links.append(LotAnswer(lot.id, state, code[:10], label[:120]))
+        invoice_answers += _invoice_answers(lot, one.outcomes)
+    returns.link_lots(conn, return_id, links)
+    lots.set_invoice_states(conn, invoice_answers)
+    return moved
+
+
+def _spoken_of(
+    conn: Connection,
+    outcome: Outcome,
+    sender: Collection[int],
+    answered: Collection[int],
+    practitioner_id: int | None,
+    named: dict[LotRef, list[Lot]],
+) -> list[Lot]:
+    if isinstance(outcome, FileOutcome):
+        return lots_of_file(conn, outcome.file_id, sender, answered)
+    reference = outcome.invoice.lot if isinstance(outcome, InvoiceOutcome) else outcome.lot
+    if reference is None:
+        return []
+    if reference not in named:
+        sendings = lots_named(conn, reference, practitioner_id, sender)
+        owners = {lot.practitioner_id for lot in sendings}
+        named[reference] = sendings[-1:] if len(owners) == 1 else []
+    return named[reference]
+
+
+def _words(outcomes: Sequence[Outcome]) -> tuple[str, str]:
+    """The last code and label that explain a refusal."""
+    code = label = ""
+    for outcome in outcomes:
+        if isinstance(outcome, LotOutcome):
+            code, label = outcome.code, outcome.label
+        elif isinstance(outcome, FileOutcome):
+            code = outcome.code
+        elif isinstance(outcome, LotRejection):
+            code, label = outcome.rejection.code, outcome.rejection.label
+    return code, label
+
+
+def _invoice_answers(lot: Lot, outcomes: Sequence[Outcome]) -> Iterator[InvoiceAnswer]:
+    for outcome in outcomes:
+        if isinstance(outcome, InvoiceOutcome):
+            states: Mapping[Payer, str] = {part.payer: part.payment.value for part in outcome.parts}
+            yield InvoiceAnswer(lot.id, outcome.invoice.invoice_number, states.get(Payer.AMO), states.get(Payer.AMC))
