@@ -10,12 +10,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.domain.journey import ConsignmentState
 from oct.store import leases
-from oct.store.rows import columns, values
+from oct.store.rows import columns, insert_all, values
 from oct.store.tables import consignments
 
 
@@ -75,7 +75,6 @@ class Backlog:
 
 _COLUMNS = columns(consignments, Consignment)
 _REPLY = 250
-_INSERT = insert(consignments).returning(consignments.c.id, sort_by_parameter_order=True)
 _FREE = leases.free(consignments)
 _SERVED = select(consignments.c.recipient).where(consignments.c.lease_until >= leases.NOW)
 _NEXT_RECIPIENT = (
@@ -93,10 +92,8 @@ _CLAIM_ANY = leases.claiming(consignments, select(consignments.c.id).where(_FREE
 
 def insert_many(conn: Connection, new: Sequence[NewConsignment]) -> list[int]:
     """Write down what will be sent; the ids, in the same order."""
-    if not new:
-        return []
     rows = [{**values(consignment), "state": ConsignmentState.WAITING} for consignment in new]
-    return list(conn.execute(_INSERT, rows).scalars())
+    return insert_all(conn, consignments, rows)
 
 
 def claim(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> list[Consignment]:

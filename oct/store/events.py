@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, RowMapping, Select, insert, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, RowMapping, Select, select, union
 
-from oct.store.rows import columns, values
+from oct.store.rows import columns, insert_rows, values
 from oct.store.tables import consignments, events, files, invoices, lots, messages, return_lots, returns
 
 _FOUND = 500
@@ -38,13 +38,11 @@ class Event:
 
 
 _COLUMNS = columns(events, Event)
-_INSERT = insert(events)
 
 
 def append(conn: Connection, new: Sequence[Event]) -> None:
     """Write events, in their order."""
-    if new:
-        conn.execute(_INSERT, [_row(event) for event in new])
+    insert_rows(conn, events, [_row(event) for event in new])
 
 
 def of_message(conn: Connection, message_id: int) -> list[Event]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
-from oct.store.rows import columns, values
+from oct.store.rows import columns, insert_all, values
 from oct.store.tables import files
 
 
@@ -48,12 +48,9 @@ class StoredFile:
     sha256: bytes
 
 
-_INSERT = insert(files).returning(files.c.id, sort_by_parameter_order=True)
-
-
 def insert_many(conn: Connection, new: Sequence[NewFile]) -> list[int]:
     """Keep what is known of the files; their ids, in the same order."""
-    return list(conn.execute(_INSERT, [values(file) for file in new]).scalars()) if new else []
+    return insert_all(conn, files, [values(file) for file in new])
 
 
 def of_message(conn: Connection, message_id: int) -> list[StoredFile]:

@@ -9,6 +9,7 @@ SQLite has one writer at a time; PostgreSQL has many, who step over each other's
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -51,12 +52,16 @@ def claiming(table: Table, chosen: Select[Any]) -> Update:
 
 def settle(conn: Connection, table: Table, row_id: int, owner: str, **fields: Any) -> bool:
     """Write the outcome and give the lease back; False, and nothing written, when the lease is no longer `owner`'s."""
-    done = conn.execute(
+    return conn.execute(_settling(table, tuple(fields)), {"row": row_id, "holder": owner, **fields}).rowcount == 1
+
+
+@cache
+def _settling(table: Table, fields: tuple[str, ...]) -> Update:
+    return (
         update(table)
-        .where(table.c.id == row_id, table.c.lease_owner == owner)
-        .values(lease_owner=None, lease_until=None, **fields)
+        .where(table.c.id == bindparam("row"), table.c.lease_owner == bindparam("holder"))
+        .values(lease_owner=None, lease_until=None, **{name: bindparam(name) for name in fields})
     )
-    return done.rowcount == 1
 
 
 def release(conn: Connection, table: Table, owner_prefix: str) -> int:

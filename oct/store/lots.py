@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
-from oct.store.rows import columns, values
+from oct.store.rows import columns, insert_all, insert_rows, values
 from oct.store.tables import consignments, invoices, lots
 
 
@@ -109,18 +109,13 @@ class InvoiceAnswer:
 
 
 _COLUMNS = columns(lots, Lot)
-_INSERT = insert(lots).returning(lots.c.id, sort_by_parameter_order=True)
-_INSERT_INVOICES = insert(invoices)
 
 
 def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[NewInvoice]]]) -> list[int]:
     """Keep lots with their invoices; the ids of the lots, in the same order."""
-    if not new:
-        return []
-    ids = list(conn.execute(_INSERT, [values(lot) for lot, _ in new]).scalars())
+    ids = insert_all(conn, lots, [values(lot) for lot, _ in new])
     rows = [{**values(invoice), "lot_id": lot_id} for lot_id, (_, own) in zip(ids, new, strict=True) for invoice in own]
-    if rows:
-        conn.execute(_INSERT_INVOICES, rows)
+    insert_rows(conn, invoices, rows)
     return ids
 
 
@@ -188,6 +183,11 @@ def by_identity(conn: Connection, ps_number: str, number: str, lot_date: str, or
     if organism is not None:
         condition &= lots.c.organism == organism
     return _some(conn, condition)
+
+
+def by_number_and_date(conn: Connection, number: str, lot_date: str) -> list[Lot]:
+    """Every sending of the lots of this number and date, whoever's they are, the oldest first."""
+    return _some(conn, (lots.c.number == number) & (lots.c.lot_date == lot_date))
 
 
 def by_invoice(conn: Connection, number: str, ps_number: str | None = None) -> list[Lot]:

@@ -10,10 +10,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from oct.crypto.atrest import SealedPayload, Vault
 from oct.errors import RuleError
+from oct.store.rows import insert_all
 from oct.store.tables import payloads
 
 
@@ -26,9 +27,6 @@ class NewPayload:
     sha256: bytes
 
 
-_INSERT = insert(payloads).returning(payloads.c.id, sort_by_parameter_order=True)
-
-
 def seal(vault: Vault, content: bytes) -> NewPayload:
     """Encrypt `content`; touches no database."""
     return NewPayload(vault.seal(content), len(content), hashlib.sha256(content).digest())
@@ -36,8 +34,6 @@ def seal(vault: Vault, content: bytes) -> NewPayload:
 
 def insert_many(conn: Connection, sealed: Sequence[NewPayload], now: int) -> list[int]:
     """Insert sealed payloads and give their ids, in the same order."""
-    if not sealed:
-        return []
     rows = [
         {
             "master_key": payload.sealed.key_id,
@@ -49,7 +45,7 @@ def insert_many(conn: Connection, sealed: Sequence[NewPayload], now: int) -> lis
         }
         for payload in sealed
     ]
-    return list(conn.execute(_INSERT, rows).scalars())
+    return insert_all(conn, payloads, rows)
 
 
 def put_many(conn: Connection, vault: Vault, contents: Iterable[bytes], now: int) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection, insert, or_, select, update
 
@@ -17,6 +18,8 @@ from oct.store.tables import consignments, invoices, lots, messages, return_lots
 
 _CHUNK = 500
 """References looked up in one statement."""
+
+_Named = TypeVar("_Named", bound=tuple[str, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,15 @@ class LotReference:
     number: str
     lot_date: str
     ps_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceReference:
+    """How a return names an invoice: its number, inside a lot of that number and date."""
+
+    number: str
+    lot_number: str
+    lot_date: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +164,20 @@ def answers_of(conn: Connection, return_id: int) -> list[LotAnswer]:
 
 
 def practitioners_of_lots(
-    conn: Connection, references: Sequence[LotReference], insurer_id: int | None = None
+    conn: Connection, references: Sequence[LotReference], insurer_ids: Collection[int]
 ) -> list[frozenset[int]]:
-    """For each reference, in order, the practitioners who sent such a lot, to this insurer when one is given."""
+    """For each reference, in order, the practitioners who had such a lot sent to one of these insurers."""
     found: defaultdict[tuple[str, str], set[tuple[str, int]]] = defaultdict(set)
-    dates: defaultdict[str, set[str]] = defaultdict(set)
+    numbers: defaultdict[str, set[str]] = defaultdict(set)
     for one in references:
-        dates[one.lot_date].add(one.number)
-    for lot_date, numbers in dates.items():
+        numbers[one.lot_date].add(one.number)
+    for date, some in numbers.items():
         statement = select(lots.c.number, lots.c.lot_date, lots.c.ps_number, lots.c.practitioner_id).where(
-            lots.c.number.in_(numbers), lots.c.lot_date == lot_date, lots.c.practitioner_id.is_not(None)
+            lots.c.number.in_(some),
+            lots.c.lot_date == date,
+            lots.c.practitioner_id.is_not(None),
+            lots.c.insurer_id.in_(insurer_ids),
         )
-        if insurer_id is not None:
-            statement = statement.where(lots.c.insurer_id == insurer_id)
         for number, lot_date, ps_number, practitioner_id in conn.execute(statement.distinct()):
             found[number, lot_date].add((ps_number, practitioner_id))
     return [
@@ -178,23 +191,23 @@ def practitioners_of_lots(
 
 
 def practitioners_of_invoices(
-    conn: Connection, numbers: Sequence[str], since: int, insurer_id: int | None = None
+    conn: Connection, references: Sequence[InvoiceReference], insurer_ids: Collection[int]
 ) -> list[frozenset[int]]:
-    """For each invoice number, in order, the practitioners who sent one such since an instant (numbers come round
-    after years), to this insurer when one is given."""
-    found: defaultdict[str, set[int]] = defaultdict(set)
-    for some in _chunks(set(numbers)):
+    """For each reference, in order, the practitioners who had such an invoice in such a lot sent to these insurers."""
+    found: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
+    for some in _chunks({one.number for one in references}):
         statement = (
-            select(invoices.c.number, lots.c.practitioner_id)
+            select(invoices.c.number, lots.c.number, lots.c.lot_date, lots.c.practitioner_id)
             .join(lots, lots.c.id == invoices.c.lot_id)
-            .join(messages, messages.c.id == lots.c.message_id)
-            .where(invoices.c.number.in_(some), lots.c.practitioner_id.is_not(None), messages.c.received_at >= since)
+            .where(
+                invoices.c.number.in_(some),
+                lots.c.practitioner_id.is_not(None),
+                lots.c.insurer_id.in_(insurer_ids),
+            )
         )
-        if insurer_id is not None:
-            statement = statement.where(lots.c.insurer_id == insurer_id)
-        for number, practitioner_id in conn.execute(statement.distinct()):
-            found[number].add(practitioner_id)
-    return [frozenset(found[number]) for number in numbers]
+        for number, lot_number, lot_date, practitioner_id in conn.execute(statement.distinct()):
+            found[number, lot_number, lot_date].add(practitioner_id)
+    return [frozenset(found[one.number, one.lot_number, one.lot_date]) for one in references]
 
 
 def answered(conn: Connection, message_uids: Sequence[str], compostages: Sequence[str]) -> Answered:
@@ -220,7 +233,7 @@ def answered(conn: Connection, message_uids: Sequence[str], compostages: Sequenc
     )
 
 
-def _chunks(whole: Collection[str]) -> Iterator[list[str]]:
+def _chunks(whole: Collection[_Named]) -> Iterator[list[_Named]]:
     items = list(whole)
     for start in range(0, len(items), _CHUNK):
         yield items[start : start + _CHUNK]

@@ -273,8 +273,7 @@ lots = Table(
     Column("state", String(12), nullable=False),
     Column("code", String(40), nullable=False, server_default=""),
     Column("state_at", BigInteger, nullable=False),
-    Index("ix_lots_identity", "ps_number", "number", "lot_date"),
-    Index("ix_lots_number", "number", "lot_date"),  # returns that do not name the PS
+    Index("ix_lots_identity", "number", "lot_date", "ps_number"),  # returns may not tell the PS (R2)
     Index("ix_lots_state", "state", "state_at"),  # silence (D1)
 )
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 
 from oct.store import certificates, consignments, events, holds, insurers, lots, messages, practitioners, returns
 from oct.store.engine import Store
-from oct.store.returns import LotReference
+from oct.store.returns import InvoiceReference, LotReference
 from oct.store.tables import metadata
 from tests.adapters.store.arrivals import NOW, arrive
 
@@ -37,8 +37,8 @@ QUERIES: list[Callable[[Connection], object]] = [
     lambda conn: holds.list_open(conn),
     lambda conn: returns.of_practitioner(conn, 1, NOW, "a@exemple.test"),
     lambda conn: returns.of_lot(conn, 1),
-    lambda conn: returns.practitioners_of_lots(conn, [LotReference("001", "260921"), LotReference("002", "260921")]),
-    lambda conn: returns.practitioners_of_invoices(conn, ["000000001", "000000002"], NOW),
+    lambda conn: returns.practitioners_of_lots(conn, [LotReference(n, "260921") for n in ("001", "002")], [1, 2]),
+    lambda conn: returns.practitioners_of_invoices(conn, [InvoiceReference("000000001", "001", "260921")], [1, 2]),
     lambda conn: returns.answered(conn, ["<a@b>", "<c@d>"], ["2026092121000000001"]),
     lambda conn: events.of_message(conn, 1),
     lambda conn: [events.find(conn, each) for each in ("AAAAAA-00000001", "a@b", "001", "F00001", "1/2/3", "1" * 19)],

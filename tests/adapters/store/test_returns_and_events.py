@@ -8,7 +8,7 @@ from oct.store import events, files, returns
 from oct.store.engine import Store
 from oct.store.events import Event
 from oct.store.files import NewFile
-from oct.store.returns import LotAnswer, LotReference, NewReturn
+from oct.store.returns import InvoiceReference, LotAnswer, LotReference, NewReturn
 from tests.adapters.store.arrivals import NOW, add_amo, add_lot, add_practitioner, arrive, consign, digest
 
 
@@ -22,10 +22,12 @@ def test_references_give_every_practitioner_they_may_mean_and_choose_none(store:
         one, two = add_practitioner(conn), add_practitioner(conn, "995555555", "autre@exemple.test")
         amo = add_amo(conn)
         message_id = arrive(conn, 1)
+        other = add_amo(conn, "999")
         add_lot(conn, message_id, "001", "000000001", practitioner_id=one, insurer_id=amo)
-        add_lot(conn, message_id, "001", "000000001", practitioner_id=two, ps_number="995555555")
-        add_lot(conn, message_id, "002", "000000002", practitioner_id=two, ps_number="995555555")
-        add_lot(conn, message_id, "003", "000000003")
+        of_two = {"practitioner_id": two, "ps_number": "995555555", "insurer_id": other}
+        add_lot(conn, message_id, "001", "000000001", **of_two)
+        add_lot(conn, message_id, "002", "000000002", **of_two)
+        add_lot(conn, message_id, "003", "000000003", insurer_id=amo)
         references = [
             LotReference("001", "260921"),
             LotReference("001", "260921", "995555555"),
@@ -33,13 +35,15 @@ def test_references_give_every_practitioner_they_may_mean_and_choose_none(store:
             LotReference("002", "260922"),
             LotReference("003", "260921"),
         ]
-        assert returns.practitioners_of_lots(conn, references) == [{one, two}, {two}, {two}, set(), set()]
-        assert returns.practitioners_of_lots(conn, references[:1], amo) == [{one}]
-        assert returns.practitioners_of_lots(conn, []) == []
-        numbers = ["000000002", "000000001", "404"]
-        assert returns.practitioners_of_invoices(conn, numbers, NOW) == [{two}, {one, two}, set()]
-        assert returns.practitioners_of_invoices(conn, numbers[1:2], NOW, amo) == [{one}]
-        assert returns.practitioners_of_invoices(conn, numbers, NOW + 2) == [set(), set(), set()]
+        both = [amo, other]
+        assert returns.practitioners_of_lots(conn, references, both) == [{one, two}, {two}, {two}, set(), set()]
+        assert returns.practitioners_of_lots(conn, references[:1], [amo]) == [{one}]
+        assert returns.practitioners_of_lots(conn, references[:1], []) == [set()]
+        assert returns.practitioners_of_lots(conn, [], both) == []
+        wanted = [("000000002", "002"), ("000000001", "001"), ("000000001", "002"), ("404", "001")]
+        named = [InvoiceReference(number, lot, "260921") for number, lot in wanted]
+        assert returns.practitioners_of_invoices(conn, named, both) == [{two}, {one, two}, set(), set()]
+        assert returns.practitioners_of_invoices(conn, named[1:2], [amo]) == [{one}]
 
 
 def test_an_answer_to_a_sending_leads_to_its_practitioner_and_lots(store: Store) -> None:

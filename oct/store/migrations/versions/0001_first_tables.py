@@ -317,10 +317,9 @@ def _what_becomes_of_it() -> None:
     op.create_index("ix_lots_consignment_id", "lots", ["consignment_id"])
     op.create_index("ix_lots_file_id", "lots", ["file_id"])
     op.create_index("ix_lots_hold_id", "lots", ["hold_id"])
-    op.create_index("ix_lots_identity", "lots", ["ps_number", "number", "lot_date"])
+    op.create_index("ix_lots_identity", "lots", ["number", "lot_date", "ps_number"])
     op.create_index("ix_lots_insurer_id", "lots", ["insurer_id"])
     op.create_index("ix_lots_message_id", "lots", ["message_id"])
-    op.create_index("ix_lots_number", "lots", ["number", "lot_date"])
     op.create_index("ix_lots_state", "lots", ["state", "state_at"])
     op.create_table(
         "invoices",
