@@ -1,9 +1,9 @@
 """Sends messages onward: one lasting connection, many messages, and for each what became of it.
 
-Takes a `Route` and messages that were written down before (a retry sends the same bytes); gives a `Sent` for each. Never
-raises for what the other side does: refused at any stage, cut, silent or unreachable is a `Sent`. A 5xx is permanent, all
-the rest temporary. Cut or silent between our final dot and its reply, the peer may have the message: `uncertain`.
-FormatError is for our own faults only: a content or an address that SMTP cannot carry (H1, H5).
+Takes a `Route` and messages that were written down before (a retry sends the same bytes); gives a `Sent` for each.
+Never raises for what the other side does: refused at any stage, cut, silent or unreachable is a `Sent`. A 5xx is
+permanent, all the rest temporary. Cut or silent between our final dot and its reply, the peer may have the message:
+`uncertain`. FormatError is for our own faults only: a content or an address that SMTP cannot carry (H1, H5).
 
 Sources: RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS), 7435 (opportunistic TLS).
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
@@ -28,7 +29,7 @@ _LINE_OCTETS = 998
 
 
 class TlsPolicy(StrEnum):
-    """`none`: in clear. `opportunistic`: TLS, unverified, when it is offered and works. `required`: verified, or not at all."""
+    """`none`: in clear. `opportunistic`: TLS, unverified, where it works. `required`: TLS, verified, or not at all."""
 
     NONE = "none"
     OPPORTUNISTIC = "opportunistic"
@@ -46,7 +47,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message for one recipient. `key` is the caller's; `sender` is empty for `<>`; `content` has CRLF line ends."""
+    """One message for one recipient. `key` is the caller's; `sender` is empty for `<>`; `content` has CRLF ends."""
 
     key: Hashable
     sender: str
@@ -110,10 +111,8 @@ class Connection:
         """Say QUIT without waiting for its answer."""
         if self._dialogue is None:
             return
-        try:
+        with suppress(*FAILURES):
             self._dialogue.putcmd("QUIT")
-        except FAILURES:
-            pass
         self._hang_up()
 
     def send(self, message: Outgoing) -> Sent:

@@ -92,6 +92,10 @@ class Checks:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
+    def __dir__(self) -> list[str]:
+        """What aiosmtpd looks through, for every connection, to find hooks."""
+        return ["handle_MAIL", "handle_RCPT"]
+
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, _session: object, peer: PeerState, envelope: Envelope, address: str, options: list[str]
     ) -> Reply:

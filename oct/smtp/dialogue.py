@@ -1,15 +1,14 @@
 """smtplib's client with what it lacks: a limit in time and size for each reply, and several commands in one segment.
 
-Takes an address; gives replies as (code, text). Fails with OSError (TimeoutError, ssl.SSLError included) and
-smtplib.SMTPException only. The peer is not trusted: one that drips octets or never ends its reply is a TimeoutError or an
-SMTPServerDisconnected after `reply_seconds` at most, not a worker held for ever.
+Takes an address; gives replies as (code, text). Fails with one of `FAILURES` only. The peer is not trusted: one that
+drips octets or never ends its reply is a TimeoutError or an SMTPServerDisconnected after `reply_seconds` at most, not a
+worker held for ever.
 """
 
 from __future__ import annotations
 
 import re
 import smtplib
-import socket
 import ssl
 import time
 from collections.abc import Sequence
@@ -101,5 +100,5 @@ def readable(text: bytes) -> str:
     return _UNPRINTABLE.sub("?", text.decode("ascii", "replace"))[:TEXT_LENGTH]
 
 
-FAILURES = (OSError, smtplib.SMTPException, socket.gaierror, UnicodeError)
+FAILURES = (OSError, smtplib.SMTPException, UnicodeError)
 """All that a Dialogue raises for what the other side, or the name service, does."""

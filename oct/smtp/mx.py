@@ -1,7 +1,7 @@
 """The servers of a domain by the DNS, for an operator without a smarthost.
 
-Takes a domain; gives routes in the order to try them. Fails with DeliveryError: permanent for a domain that says it takes no
-mail (RFC 7505), temporary for all that the DNS may still mend; ConfigurationError when dnspython is not installed.
+Takes a domain; gives routes in the order to try them. Fails with DeliveryError: permanent for a domain that says it
+takes no mail (RFC 7505), temporary for all that the DNS may still mend; with ConfigurationError without dnspython.
 Sources: RFC 5321 section 5.1, RFC 7505.
 """
 

@@ -66,6 +66,10 @@ class Session(SMTP):
         self._accepting = False
         self._retiring = False
 
+    def __dir__(self) -> list[str]:
+        """What aiosmtpd looks through, for every connection, to find commands: all of a protocol would take 0.2 ms."""
+        return _COMMANDS
+
     # The connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -373,6 +377,9 @@ class Session(SMTP):
             return await asyncio.shield(acceptance)
         finally:
             self._accepting = False
+
+
+_COMMANDS = [name for name in vars(SMTP).keys() | vars(Session).keys() if name.startswith(("smtp_", "auth_"))]
 
 
 def _provisional(_server: Any, _session: Any, _envelope: Any, _mechanism: str, claim: LoginPassword) -> AuthResult:
