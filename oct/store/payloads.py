@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Integer, LargeBinary, bindparam, func, select, update
 
 from oct.crypto.atrest import SealedPayload, Vault
 from oct.errors import RuleError
@@ -25,6 +25,14 @@ class NewPayload:
     sealed: SealedPayload
     size: int
     sha256: bytes
+
+
+_PIECE = 4 * 2**20
+_SELECT = select(
+    payloads.c.master_key,
+    payloads.c.wrapped_key,
+    func.substr(payloads.c.content, bindparam("start", type_=Integer), _PIECE, type_=LargeBinary).label("piece"),
+).where(payloads.c.id == bindparam("payload"))
 
 
 def seal(vault: Vault, content: bytes) -> NewPayload:
@@ -60,12 +68,19 @@ def put(conn: Connection, vault: Vault, content: bytes, now: int) -> int:
 
 def get(conn: Connection, vault: Vault, payload_id: int) -> bytes:
     """The clear content. Raises RuleError when the payload was destroyed: its retention has ended (R6)."""
-    row = conn.execute(
-        select(payloads.c.master_key, payloads.c.wrapped_key, payloads.c.content).where(payloads.c.id == payload_id)
-    ).one_or_none()
+    row = conn.execute(_SELECT, {"payload": payload_id, "start": 1}).one_or_none()
     if row is None or row.wrapped_key is None:
         raise RuleError("contenu-detruit", "Ce contenu n'existe plus : sa conservation a pris fin.", rule="R6")
-    return vault.open(SealedPayload(row.master_key, row.wrapped_key, row.content))
+    return vault.open(SealedPayload(row.master_key, row.wrapped_key, _whole(conn, payload_id, row.piece)))
+
+
+def _whole(conn: Connection, payload_id: int, first: bytes) -> bytes:
+    """The ciphertext. PostgreSQL sends bytes as text twice their size, so a big one is fetched piece by piece."""
+    pieces = [first]
+    while len(pieces[-1]) == _PIECE:
+        start = len(pieces) * _PIECE + 1
+        pieces.append(conn.execute(_SELECT, {"payload": payload_id, "start": start}).one().piece)
+    return b"".join(pieces) if len(pieces) > 1 else first
 
 
 def destroy(conn: Connection, payload_id: int, now: int) -> bool:
