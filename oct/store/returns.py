@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy import Connection, insert, or_, select, update
 
@@ -18,8 +17,6 @@ from oct.store.tables import consignments, invoices, lots, messages, return_lots
 
 _CHUNK = 500
 """References looked up in one statement."""
-
-_Named = TypeVar("_Named", bound=tuple[str, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +230,7 @@ def answered(conn: Connection, message_uids: Sequence[str], compostages: Sequenc
     )
 
 
-def _chunks(whole: Collection[_Named]) -> Iterator[list[_Named]]:
+def _chunks(whole: Collection[str]) -> Iterator[list[str]]:
     items = list(whole)
     for start in range(0, len(items), _CHUNK):
         yield items[start : start + _CHUNK]
