@@ -21,7 +21,7 @@ from oct.clock import Clock, system_clock
 from oct.crypto.atrest import Vault, load_master_keys
 from oct.crypto.keystore import KeyRing
 from oct.crypto.revocation import RevocationPolicy
-from oct.domain.outgoing import Identity
+from oct.domain.conventions import check_conventions
 from oct.envelope.opening import Opener
 from oct.errors import ConfigurationError
 from oct.formats.entities import Entities
@@ -29,8 +29,9 @@ from oct.formats.layouts import Layouts
 from oct.formats.mime_headers import MessageLimits
 from oct.formats.profiles import Profiles
 from oct.settings import Settings
-from oct.smtp.client import Connection, Route, TlsPolicy, mx_routes
+from oct.smtp.client import Connection, Route, TlsPolicy
 from oct.smtp.door import Door
+from oct.smtp.mx import mx_routes
 from oct.smtp.tls import server_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.receive import Receiver
@@ -85,8 +86,10 @@ def open_workshop(
     settings: Settings, *, clock: Clock = system_clock, chance: Callable[[int], bytes] = os.urandom
 ) -> Workshop:
     """Everything the steps need, from the settings. Opens the database and loads the keys once."""
-    store = open_checked_store(settings)
     formats = settings.formats
+    layouts = Layouts.from_toml(data_file(formats.layouts, "layouts.toml"))
+    check_conventions(settings.conventions, layouts)
+    store = open_checked_store(settings)
     certificates = settings.certificates
     keys = KeyRing.load(settings.keys.directory, settings.keys.passphrase.encode() or None)
     return Workshop(
@@ -97,12 +100,13 @@ def open_workshop(
         numbering=Numbering(store, clock),
         registry=Registry(RevocationPolicy(certificates.revocation), timedelta(milliseconds=certificates.grace)),
         opener=Opener(keys, MessageLimits(), settings.opening.max_file),
-        layouts=Layouts.from_toml(data_file(formats.layouts, "layouts.toml")),
+        layouts=layouts,
         profiles=Profiles.from_toml(data_file(formats.profiles, "profiles.toml")),
         entities=Entities.from_toml(data_file(formats.noemie, "noemie.toml")),
-        identity=Identity(number=settings.oct.number.zfill(14)),
+        conventions=settings.conventions,
         rules=Rules(
             name=settings.oct.name,
+            number=settings.oct.number.zfill(14),
             address=settings.oct.address,
             accept_clear=settings.clear.accept,
             tries=settings.opening.tries,
@@ -115,14 +119,17 @@ def open_workshop(
 def connector(settings: Settings) -> Callable[[str], Connection]:
     """How to reach a recipient: the relay when there is one, else the mail exchangers of its domain."""
     delivery = settings.delivery
-    policy, seconds = TlsPolicy(delivery.tls), delivery.timeout / 1000
-    if delivery.relay:
-        host, _, port = delivery.relay.rpartition(":")
-        routes = (Route(host.strip("[]"), int(port), policy),)
-        return lambda _recipient: Connection(routes, hostname=settings.oct.hostname, timeout=seconds)
-    return lambda recipient: Connection(
-        mx_routes(recipient.rpartition("@")[2], policy), hostname=settings.oct.hostname, timeout=seconds
-    )
+    policy, tls = TlsPolicy(delivery.tls), ssl.create_default_context()
+    host, _, port = delivery.relay.rpartition(":")
+
+    def connect(recipient: str) -> Connection:
+        if delivery.relay:
+            route = Route(host.strip("[]"), int(port), policy)
+        else:
+            route = mx_routes(recipient.rpartition("@")[2], tls=policy)[0]
+        return Connection(route, helo=settings.oct.hostname, tls=tls, timeout_seconds=delivery.timeout / 1000)
+
+    return connect
 
 
 @contextmanager

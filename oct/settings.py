@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as checked_dataclass
 
+from oct.domain.conventions import Conventions
 from oct.errors import ConfigurationError
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -143,6 +145,10 @@ class FormatsSection(_Section):
     professions: Path | None = None
 
 
+ConventionsSection = checked_dataclass(Conventions, config=ConfigDict(extra="forbid"), frozen=True)
+"""What the public record leaves open (assumptions A1 to A16), as the domain knows it."""
+
+
 class Settings(_Section):
     """The whole tree."""
 
@@ -156,6 +162,7 @@ class Settings(_Section):
     opening: OpeningSection = OpeningSection()
     worker: WorkerSection = WorkerSection()
     formats: FormatsSection = FormatsSection()
+    conventions: ConventionsSection = ConventionsSection()  # type: ignore[valid-type]
 
 
 class Origin(StrEnum):
@@ -244,7 +251,9 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
     """Relative paths, and the path of a SQLite file, taken from the folder of the configuration."""
     changed: dict[str, _Section] = {}
     for name in type(settings).model_fields:
-        section: _Section = getattr(settings, name)
+        section = getattr(settings, name)
+        if not isinstance(section, _Section):
+            continue
         paths = {key: folder / value for key, value in section if isinstance(value, Path)}
         if paths:
             changed[name] = section.model_copy(update=paths)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from oct.clock import paris
 from oct.domain.journey import MessageState
-from oct.domain.model import Practitioner
+from oct.domain.model import LotKind, Practitioner
+from oct.domain.plan import Plan, Planned
 from oct.domain.receipts import LotLine, Receipt
-from oct.domain.splitting import Plan, Planned, plan_file, shape_of
+from oct.domain.splitting import plan_file, shape_of
 from oct.envelope.opening import Opened
 from oct.errors import Fate, FormatError, OctError, RoutingError, RuleError
 from oct.formats.b2 import B2File, read_file
@@ -173,18 +174,23 @@ def _lines(planned: Iterable[Planned], insurer: str, reason: str = "") -> Iterab
 
 
 def _line(planned: Planned, insurer: str, reason: str) -> LotLine:
-    lot, derived = planned.source, planned.derived
-    invoices = derived.invoices if derived is not None else lot.invoices
-    complementary = planned.kind != "FSE"
+    lot = planned.source
     return LotLine(
-        number=derived.number if derived is not None else lot.number,
+        number=lot.number,
         date=lot.created_on,
         kind=planned.kind,
-        invoices=len(invoices),
-        amount=sum(invoice.amc if complementary else invoice.amo for invoice in invoices),
+        invoices=planned.invoice_count,
+        amount=_asked(planned),
         insurer=insurer,
         reason=reason,
     )
+
+
+def _asked(planned: Planned) -> int:
+    """What a lot asks from its insurer, in centimes."""
+    if planned.derived is not None:
+        return sum(invoice.amc for invoice in planned.derived.invoices)
+    return planned.source.amo if planned.kind is LotKind.FSE else planned.source.amc
 
 
 def _file_row(message: Message, file: B2File) -> NewFile:

@@ -18,8 +18,8 @@ from oct.domain.contract99 import CONTRACT_SPLIT
 from oct.domain.journey import LotState
 from oct.domain.model import Insurer
 from oct.domain.outgoing import OutgoingFile, outgoing_file
+from oct.domain.plan import Parcel, Plan, Planned, Waiting
 from oct.domain.routing import kind_of
-from oct.domain.splitting import Parcel, Plan, Planned, Waiting
 from oct.envelope.sealing import Sealed, seal_file
 from oct.errors import CertificateError, OctError
 from oct.formats.b2 import B2File, write_file
@@ -76,16 +76,10 @@ class Dispatch:
 
 def seal_plan(workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, version: str) -> Dispatch:
     """Builds and seals what leaves. `version` is that of the cahier des charges, 6 digits, as the Subject gave it."""
+    context = workshop.split_context(snapshot)
     departures, detentions = [], []
     for parcel in plan.parcels:
-        outgoing = outgoing_file(
-            file,
-            parcel,
-            workshop.identity,
-            workshop.layouts,
-            file_id=workshop.numbering.next_file_id(),
-            today=workshop.today(),
-        )
+        outgoing = outgoing_file(file, parcel, context, file_id=workshop.numbering.next_file_id())
         sealed = seal_outgoing(workshop, outgoing, parcel.insurer, snapshot, version)
         if isinstance(sealed, Sealed):
             kept = payloads.seal(workshop.vault, sealed.content)
@@ -94,7 +88,9 @@ def seal_plan(workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, 
             detentions.append(_detained_file(workshop, outgoing, parcel, sealed))
     detentions += [_detained_lots(workshop, file, waiting) for waiting in plan.waiting]
     rejections = tuple(
-        Rejection(refused.reason, Planned(refused.lot, kind_of(refused.lot), file.content(refused.lot)))
+        Rejection(
+            refused.reason, Planned(refused.lot, kind_of(refused.lot, workshop.conventions), file.content(refused.lot))
+        )
         for refused in plan.refused
     )
     return Dispatch(tuple(departures), tuple(detentions), rejections)
@@ -210,7 +206,6 @@ class _LotWriter:
     """Gathers the rows of a message's lots, in their order of arrival, and writes them at once."""
 
     def __init__(self, workshop: Workshop, message: Message, file_row: int | None, known: Mapping[int, int]) -> None:
-        self._header = workshop.layouts["lot_header"]
         self._now = workshop.clock()
         self._message = message
         self._file_row = file_row
@@ -262,7 +257,7 @@ class _LotWriter:
             practitioner_id=self._message.practitioner_id,
             organism=source.organism,
             number=derived.number if derived is not None else source.number,
-            lot_date=self._header.text(planned.content[:RECORD], "created_on") or source.created_on,
+            lot_date=derived.created_on if derived is not None else source.created_on,
             sha256=hashlib.sha256(planned.content).digest(),
             size=len(planned.content),
             invoice_count=len(made),

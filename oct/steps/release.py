@@ -13,16 +13,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from oct.domain.contract99 import amc_number_of
 from oct.domain.journey import LotState, MessageState
 from oct.domain.later_texts import released, turned_down
 from oct.domain.model import Insurer, LotKind
 from oct.domain.outgoing import OutgoingFile
-from oct.domain.routing import route_amc, route_file
-from oct.domain.splitting import Parcel, Plan, Planned, Shape, plan_lots
+from oct.domain.routing import route_file
+from oct.domain.splitting import plan_lots
 from oct.envelope.sealing import Sealed
 from oct.errors import FormatError, OctError, RuleError
-from oct.formats.b2 import B2File, read_file
+from oct.formats.b2 import read_file
 from oct.formats.subject import read_subject
 from oct.steps.dispatch import Departure, Dispatch, seal_outgoing, seal_plan, write_dispatch
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
@@ -130,7 +129,7 @@ def _seal_file(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispat
     intended = case.snapshot.directory.insurers.get(case.hold.insurer_id or 0)
     if intended is not None and named is not None and named.id != intended.id:
         raise RuleError("deja-adresse", f"Ce fichier est déjà fait pour {intended.label} : il ne peut aller ailleurs.")
-    insurer = named or intended or route_file(file, case.snapshot.directory)
+    insurer = named or intended or route_file(file, workshop.split_context(case.snapshot))
     outgoing = OutgoingFile(case.content, file.file_id, file.sender_number, file.invoice_count)
     sealed = seal_outgoing(workshop, outgoing, insurer, case.snapshot, _version(case.message))
     if not isinstance(sealed, Sealed):
@@ -142,10 +141,8 @@ def _seal_file(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispat
 def _seal_lots(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispatch:
     """Lots that lacked an addressee: planned again, as on the first day."""
     file = read_file(case.content, workshop.layouts)
-    if any(lot.kind == LotKind.AMC for lot in case.lots):
-        plan = _plan_derived(workshop, case, file, named)
-    else:
-        plan = plan_lots(file, workshop.split_context(case.snapshot), named)
+    derived = any(lot.kind == LotKind.AMC for lot in case.lots)
+    plan = plan_lots(file, workshop.split_context(case.snapshot), named, derived=derived)
     for refused in plan.refused:
         raise refused.reason
     dispatch = seal_plan(workshop, file, plan, case.snapshot, _version(case.message))
@@ -155,14 +152,6 @@ def _seal_lots(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispat
     if still is not None:
         raise still
     return dispatch
-
-
-def _plan_derived(workshop: Workshop, case: _Case, file: B2File, named: Insurer | None) -> Plan:
-    """A lot of the AMC flow is the concentrator's own and finished (C5, C7)."""
-    (lot,) = file.lots
-    number = amc_number_of(file, lot.invoices[0], workshop.layouts)
-    insurer = named or route_amc(number, case.snapshot.directory)
-    return Plan(Shape.UNIQUE, (Parcel(insurer, (Planned(lot, LotKind.AMC, file.content(lot)),)),), (), ())
 
 
 def _depart(workshop: Workshop, case: _Case, actor: str, dispatch: Dispatch) -> None:

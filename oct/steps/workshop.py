@@ -11,8 +11,8 @@ from datetime import datetime
 
 from oct.clock import Clock, paris
 from oct.crypto.atrest import Vault
-from oct.domain.outgoing import Identity
-from oct.domain.splitting import SplitContext
+from oct.domain.conventions import Conventions
+from oct.domain.plan import SplitContext
 from oct.envelope.opening import Opener
 from oct.formats.entities import Entities
 from oct.formats.layouts import Layouts
@@ -28,6 +28,8 @@ class Rules:
 
     name: str
     """The concentrator's name, on top of every ART."""
+    number: str
+    """SIREN, zero-filled to 14 digits: sender of the files that the concentrator makes."""
     address: str
     """Where practitioners and insurers write to, and what everything leaves from."""
     accept_clear: bool
@@ -53,7 +55,7 @@ class Workshop:
     layouts: Layouts
     profiles: Profiles
     entities: Entities
-    identity: Identity
+    conventions: Conventions
     rules: Rules
 
     def today(self) -> str:
@@ -66,4 +68,11 @@ class Workshop:
 
     def split_context(self, snapshot: Snapshot) -> SplitContext:
         """What planning needs of this machine."""
-        return SplitContext(self.layouts, snapshot.directory, self.numbering.next_lot_number, self.today())
+        return SplitContext(
+            layouts=self.layouts,
+            directory=snapshot.directory,
+            number_for=self.numbering.next_lot_number,
+            today=self.today(),
+            oct_number=self.rules.number,
+            conventions=self.conventions,
+        )
