@@ -124,7 +124,7 @@ class Connection:
         except _LostBeforeDataError as lost:
             outcome = self._try_again(message) if reused else lost.outcome
         tls = self._dialogue is not None and isinstance(self._dialogue.sock, ssl.SSLSocket)
-        if outcome.code in (0, 421):
+        if outcome.code in (0, 421) or not self._is_open():
             self._hang_up()
         return Sent(
             key=message.key,
@@ -162,26 +162,17 @@ class Connection:
         """The open connection, or a new one, greeted and wrapped as the policy says."""
         if self._dialogue is None:
             self._unfinished = False
-            self._dialogue = self._connect()
+            route = self._route
+            self._dialogue = Dialogue(route.host, route.port, helo=self._helo, reply_seconds=self._timeout_seconds)
             try:
                 self._wrap(self._dialogue)
-            except ssl.SSLError:
+            except FAILURES:
                 self._hang_up()
-                if self._route.tls is TlsPolicy.REQUIRED:
+                if route.tls is TlsPolicy.REQUIRED:
                     raise
                 self._in_clear = True
                 return self._opened()
         return self._dialogue
-
-    def _connect(self) -> Dialogue:
-        dialogue = Dialogue(self._route.host, self._route.port, helo=self._helo, reply_seconds=self._timeout_seconds)
-        self._dialogue = dialogue
-        code, text = dialogue.ehlo()
-        if code >= 500:
-            code, text = dialogue.helo()
-        if code != 250:
-            raise smtplib.SMTPHeloError(code, text)
-        return dialogue
 
     def _wrap(self, dialogue: Dialogue) -> None:
         """STARTTLS when the policy wants it. A peer that cannot give what is required is a temporary failure."""
@@ -202,12 +193,12 @@ class Connection:
         if self._unfinished:
             commands.insert(0, "RSET")
         self._unfinished = True
-        for command, (code, text) in zip(commands, dialogue.together(commands), strict=False):
-            if command == "DATA" and code == 354:
-                return None
-            if code >= 400:
-                return _Outcome(code, readable(text))
-        raise smtplib.SMTPServerDisconnected("replies out of order")
+        code, text = dialogue.in_turn(commands)
+        if code >= 400:
+            return _Outcome(code, readable(text))
+        if code != 354:
+            raise smtplib.SMTPServerDisconnected("DATA neither refused nor taken")
+        return None
 
     def _deliver(self, dialogue: Dialogue, content: bytes) -> _Outcome:
         """The content and the peer's last word. Only its absence after our final dot is uncertain."""
@@ -222,6 +213,9 @@ class Connection:
         self._unfinished = False
         return _Outcome(code, readable(text))
 
+    def _is_open(self) -> bool:
+        return self._dialogue is not None and self._dialogue.sock is not None
+
     def _hang_up(self) -> None:
         if self._dialogue is not None:
             self._dialogue.close()
@@ -234,7 +228,7 @@ def check_sendable(message: Outgoing) -> None:
     pairs = content.count(b"\r\n")
     if content.count(b"\r") != pairs or content.count(b"\n") != pairs or b"\0" in content:
         raise FormatError("message-fins-de-ligne", "Le message à envoyer a un CR ou un LF isolé, ou un octet nul.")
-    if has_long_line(content, _LINE_OCTETS):
+    if has_long_line(content if content.endswith(b"\n") else content + b"\r\n", _LINE_OCTETS):
         raise FormatError("message-ligne-longue", "Le message à envoyer a une ligne de plus de 998 octets.")
     if not is_address(message.recipient) or (message.sender and not is_address(message.sender)):
         raise FormatError("adresse-incorrecte", "L'adresse d'expédition ou de destination n'est pas correcte.")

@@ -23,20 +23,24 @@ TEXT_LENGTH = 200
 
 
 class Dialogue(smtplib.SMTP):
-    """One connection, opened and greeted by the constructor; `reply_seconds` bounds the wait for each whole reply."""
+    """One connection, opened and introduced by the constructor; `reply_seconds` bounds the wait for a whole reply."""
 
     def __init__(self, host: str, port: int, *, helo: str, reply_seconds: float) -> None:
         self._reply_seconds = reply_seconds
         self._unread = bytearray()
         super().__init__(local_hostname=helo, timeout=reply_seconds)
         self._host = host  # the name that starttls verifies
-        code, text = self.connect(host, port)
-        if code != 220:
+        try:
+            code, text = self.connect(host, port)
+            if code != 220:
+                raise smtplib.SMTPConnectError(code, text)
+            self._introduce()
+        except BaseException:
             self.close()
-            raise smtplib.SMTPConnectError(code, text)
+            raise
 
     def getreply(self) -> tuple[int, bytes]:
-        """One whole reply; its lines joined by blanks."""
+        """One whole reply; its lines joined by line feeds, as smtplib does."""
         deadline = time.monotonic() + self._reply_seconds
         texts = []
         size = 0
@@ -49,19 +53,30 @@ class Dialogue(smtplib.SMTP):
                 raise smtplib.SMTPServerDisconnected("reply is not SMTP")
             texts.append(found[3])
             if found[2] != b"-":
-                return int(found[1]), b" ".join(texts)
+                return int(found[1]), b"\n".join(texts)
 
-    def together(self, commands: Sequence[str]) -> list[tuple[int, bytes]]:
-        """The replies to several commands, sent in one segment when the peer offers PIPELINING (RFC 2920)."""
+    def in_turn(self, commands: Sequence[str]) -> tuple[int, bytes]:
+        """The first refusal (400 and above) of several commands, or the reply to the last.
+
+        With PIPELINING (RFC 2920) they leave in one segment; without, none leaves after a refusal. A peer that lets
+        the last one pass though it refused another waits for what will never come: the connection is closed.
+        """
         if not self.has_extn("pipelining"):
-            return [self.docmd(command) for command in commands]
+            for command in commands:
+                code, text = self.docmd(command)
+                if code >= 400:
+                    break
+            return code, text
         self.send("".join(f"{command}\r\n" for command in commands))
-        return [self.getreply() for _ in commands]
+        answers = [self.getreply() for _ in commands]
+        refusal = next((answer for answer in answers if answer[0] >= 400), answers[-1])
+        if refusal[0] != answers[-1][0] and answers[-1][0] < 400:
+            self.close()
+        return refusal
 
     def send_content(self, content: bytes) -> None:
         """The message, dot-stuffed, and the final dot. CRLF line ends are the caller's promise."""
-        end = b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n"
-        self.send(_DOT_AT_LINE_START.sub(b"..", content) + end)
+        self.send(to_data(content))
 
     def secure(self, context: ssl.SSLContext) -> tuple[int, bytes]:
         """STARTTLS, and EHLO again; what the peer sent ahead in clear is thrown away."""
@@ -73,6 +88,14 @@ class Dialogue(smtplib.SMTP):
             self.esmtp_features.clear()
             return self.ehlo()
         return code, text
+
+    def _introduce(self) -> None:
+        """EHLO, or HELO to a peer that does not know it."""
+        code, text = self.ehlo()
+        if code >= 500:
+            code, text = self.helo()
+        if code != 250:
+            raise smtplib.SMTPHeloError(code, text)
 
     def _line(self, deadline: float) -> bytes:
         """The next line of a reply, with its end."""
@@ -95,9 +118,15 @@ class Dialogue(smtplib.SMTP):
         return line
 
 
+def to_data(content: bytes) -> bytes:
+    """A message as it goes over the wire: dot-stuffed, ended by the final dot (RFC 5321 section 4.5.2)."""
+    end = b".\r\n" if content.endswith(b"\r\n") or not content else b"\r\n.\r\n"
+    return _DOT_AT_LINE_START.sub(b"..", content) + end
+
+
 def readable(text: bytes) -> str:
     """A peer's words as they may be stored and shown: printable ASCII, at most 200 characters (H5)."""
-    return _UNPRINTABLE.sub("?", text.decode("ascii", "replace"))[:TEXT_LENGTH]
+    return _UNPRINTABLE.sub("?", text.replace(b"\n", b" ").decode("ascii", "replace"))[:TEXT_LENGTH]
 
 
 FAILURES = (OSError, smtplib.SMTPException, UnicodeError)

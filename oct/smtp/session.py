@@ -263,6 +263,8 @@ class Session(SMTP):
             reply = await self._outcome(reader)
             self.envelope = self._create_envelope()
             await self._answer(reply)
+        except ConnectionError:
+            raise
         except Exception as error:
             # Half of a message may still be in the pipe: it must never be taken for commands.
             self.dismiss(self._desk.surprise(error))

@@ -9,11 +9,14 @@ import tracemalloc
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from oct.smtp.transaction import Reply, Transaction
 from tests.adapters.smtp.doors import OURS, Opener, Peer, until
 
+REPLIES = {b"%d" % code for code in (214, 221, 250, 252, 354, 452, 500, 501, 502, 503, 550, 552, 553, 554, 555)}
 CANARY = "2690599999999"
 SMUGGLED = b"MAIL FROM:<pirate@ps.test>\r\nRCPT TO:<" + OURS.encode() + b">\r\nDATA\r\nfaux\r\n"
 
@@ -287,6 +290,29 @@ def test_blocking_work_behind_one_session_does_not_stop_the_others(opens: Opener
         assert quick.greet().envelope().ask(b"corps\r\n.").startswith(b"250 ")
         gate.set()
         assert slow.reply().startswith(b"250 ")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.sampled_from([b"EHLO x\r\n", b"MAIL FROM:", b"RCPT TO:", b"<a@oct.test>", b"<", b'"', b"DATA\r\n", b"RSET"])
+        | st.sampled_from([b".\r\n", b"\r\n", b"AUTH ", b"HELP ", b"VRFY ", b" SIZE=", b"1", b"=", b" ", b"\n", b"\0"])
+        | st.binary(max_size=12),
+        max_size=40,
+    ).map(b"".join)
+)
+def test_any_octets_are_answered_without_a_surprise(opens: Opener, octets: bytes) -> None:
+    """H10: each line of the answers is a reply, and nothing is logged as unforeseen."""
+    opened = opens(errors=1000)
+    with capture_logs() as logs, opened.peer() as peer:
+        assert peer.reply().startswith(b"220 ")
+        peer.say(octets + b"\r\n.\r\nQUIT\r\n")
+        answers = []
+        while answer := peer.reply():
+            answers.append(answer)
+        assert answers[-1] == b"221 2.0.0 Au revoir\r\n"
+        assert all(answer[:3] in REPLIES for answer in answers)
+    assert logs == []
 
 
 def test_a_connection_that_is_reset_leaves_no_trace_of_itself(opens: Opener) -> None:
