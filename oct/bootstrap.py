@@ -11,10 +11,9 @@ import asyncio
 import fcntl
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from importlib.resources import files
 from pathlib import Path
 
 from oct.clock import Clock, system_clock
@@ -28,7 +27,7 @@ from oct.formats.entities import Entities
 from oct.formats.layouts import Layouts
 from oct.formats.mime_headers import MessageLimits
 from oct.formats.profiles import Profiles
-from oct.settings import Settings
+from oct.settings import Settings, data_file
 from oct.smtp.client import Connection, Route, TlsPolicy
 from oct.smtp.door import Door
 from oct.smtp.mx import mx_routes
@@ -45,24 +44,6 @@ from oct.store.schema import check_schema
 _GRACE_S = 8.0
 """What a clean stop leaves to open transactions (P5: 10 s in all)."""
 _SQLITE = "sqlite:///"
-
-
-def built_in(name: str) -> str:
-    """The text of a data file of the program: beside the package in a checkout, inside it when installed."""
-    inside = files("oct") / "config" / name
-    if inside.is_file():
-        return inside.read_text(encoding="utf-8")
-    return (Path(__file__).parents[1] / "config" / name).read_text(encoding="utf-8")
-
-
-def data_file(chosen: Path | None, name: str) -> str:
-    """The operator's own file, or the one that comes with the program."""
-    if chosen is None:
-        return built_in(name)
-    try:
-        return chosen.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError("fichier-illisible", f"[formats] : {chosen} ne peut pas être lu.") from error
 
 
 def open_vault(settings: Settings) -> Vault:
@@ -117,19 +98,29 @@ def open_workshop(
 
 
 def connector(settings: Settings) -> Callable[[str], Connection]:
-    """How to reach a recipient: the relay when there is one, else the mail exchangers of its domain."""
+    """How to reach a recipient: the route of its domain, else the relay, else the domain's mail exchangers."""
     delivery = settings.delivery
     policy, tls = TlsPolicy(delivery.tls), ssl.create_default_context()
-    host, _, port = delivery.relay.rpartition(":")
 
     def connect(recipient: str) -> Connection:
-        if delivery.relay:
-            route = Route(host.strip("[]"), int(port), policy)
-        else:
-            route = mx_routes(recipient.rpartition("@")[2], tls=policy)[0]
+        domain = recipient.rpartition("@")[2].lower()
+        server = _routed(domain, delivery.routes) or delivery.relay
+        route = _route(server, policy) if server else mx_routes(domain, tls=policy)[0]
         return Connection(route, helo=settings.oct.hostname, tls=tls, timeout_seconds=delivery.timeout / 1000)
 
     return connect
+
+
+def _routed(domain: str, routes: Mapping[str, str]) -> str:
+    """The server of a domain: that of the longest suffix that the settings name."""
+    labels = domain.split(".")
+    suffixes = (".".join(labels[first:]) for first in range(len(labels)))
+    return next((routes[suffix] for suffix in suffixes if suffix in routes), "")
+
+
+def _route(server: str, policy: TlsPolicy) -> Route:
+    host, _, port = server.rpartition(":")
+    return Route(host.strip("[]"), int(port), policy)
 
 
 @contextmanager
@@ -164,7 +155,7 @@ class Program:
             batch=worker.batch,
             lease=worker.lease,
             look=worker.sweep,
-            any_recipient=bool(settings.delivery.relay),
+            any_recipient=bool(settings.delivery.relay) and not settings.delivery.routes,
         )
         self._runner = Runner(workshop, connector(settings), pace, "embarque-")
         self._door = self._make_door()
