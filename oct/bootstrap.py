@@ -27,7 +27,8 @@ from oct.formats.entities import Entities
 from oct.formats.layouts import Layouts
 from oct.formats.mime_headers import MessageLimits
 from oct.formats.profiles import Profiles
-from oct.settings import Settings, data_file
+from oct.settings import Settings
+from oct.settings.data_files import data_file
 from oct.smtp.client import Connection, Route, TlsPolicy
 from oct.smtp.door import Door
 from oct.smtp.mx import mx_routes

@@ -1,0 +1,164 @@
+"""The settings: `oct.toml` and the environment make one frozen tree, checked whole when the program starts.
+
+Every key has a default and stands, commented, in `config/oct.toml`. The environment wins over the file:
+`OCT_SMTP__LISTEN` is `[smtp] listen`. An unknown key is an error, and all faults are reported at once, each with
+its key, on a line of its own. Durations are written `30s`, `5m`, `48h`, `5d` and become milliseconds; sizes `25MiB`
+become bytes. Relative paths are taken from the folder of the configuration file.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from oct.errors import ConfigurationError
+from oct.settings.faults import told
+from oct.settings.sections import Section, Settings
+from oct.settings.values import Unit
+
+__all__ = ["CONFIG_NAME", "Loaded", "Origin", "Settings", "Shown", "check_text", "find", "load", "shown"]
+
+ENVIRONMENT_PREFIX = "OCT_"
+CONFIG_NAME = "oct.toml"
+_SECRET = "***"  # noqa: S105 - what is shown in place of one
+
+
+class Origin(StrEnum):
+    """Where a value comes from."""
+
+    DEFAULT = "défaut"
+    FILE = "fichier"
+    ENVIRONMENT = "environnement"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, the file they were read from (None: defaults alone) and where each key comes from."""
+
+    settings: Settings
+    path: Path | None
+    origins: Mapping[tuple[str, str], Origin]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One effective value as an operator may read it: written as in the file, secrets hidden."""
+
+    section: str
+    key: str
+    value: str
+    origin: Origin
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Loaded:
+    """Reads the file, then the environment over it. ConfigurationError names every key at fault, one a line."""
+    in_file = _read_file(path) if path is not None else {}
+    in_environment = _read_environment(environment)
+    settings = _anchored(_checked(in_file, in_environment), path.parent if path is not None else Path())
+    origins = {(section, key): Origin.FILE for section in in_file for key in _table(in_file, section)}
+    origins |= {
+        (section, key): Origin.ENVIRONMENT for section in in_environment for key in _table(in_environment, section)
+    }
+    return Loaded(settings, path, origins)
+
+
+def check_text(text: str) -> None:
+    """Raises ConfigurationError unless `text` could be a configuration file."""
+    _checked(tomllib.loads(text), {})
+
+
+def shown(loaded: Loaded) -> list[Shown]:
+    """Every effective value, in the order of `config/oct.toml`."""
+    found = []
+    for name in Settings.model_fields:
+        section = getattr(loaded.settings, name)
+        for key, field in type(section).__pydantic_fields__.items():
+            unit = next((one for one in field.metadata if isinstance(one, Unit)), None)
+            text = _written(getattr(section, key), unit)
+            hidden = _SECRET if not field.repr and text else re.sub(r"(://[^:/@]*):[^@]*@", rf"\1:{_SECRET}@", text)
+            found.append(Shown(name, key, hidden, loaded.origins.get((name, key), Origin.DEFAULT)))
+    return found
+
+
+def find(given: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """The configuration file: the one given, else `OCT_CONFIG`, else `oct.toml` here, else none."""
+    if given is None and "OCT_CONFIG" in environment:
+        given = Path(environment["OCT_CONFIG"])
+    if given is not None:
+        path = given / CONFIG_NAME if given.is_dir() else given
+        if not path.is_file():
+            raise ConfigurationError(
+                "config-absente", f"Fichier de configuration introuvable : {path}. « oct init » en écrit un."
+            )
+        return path
+    here = Path(CONFIG_NAME)
+    return here if here.is_file() else None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError("config-illisible", f"{path} n'est pas du TOML : {error}") from error
+
+
+def _read_environment(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for name, value in environment.items():
+        section, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")
+        if name.startswith(ENVIRONMENT_PREFIX) and separator:
+            found.setdefault(section.lower(), {})[key.lower()] = value
+    return found
+
+
+def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = document.get(name, {})
+    if not isinstance(table, Mapping):
+        raise ConfigurationError("config-invalide", f"{name} doit être une table : [{name}].")
+    return table
+
+
+def _checked(in_file: Mapping[str, Any], in_environment: Mapping[str, Any]) -> Settings:
+    names = dict.fromkeys((*in_file, *in_environment))
+    try:
+        return Settings.model_validate(
+            {name: {**_table(in_file, name), **_table(in_environment, name)} for name in names}
+        )
+    except ValidationError as error:
+        raise ConfigurationError("config-invalide", told(error)) from None
+
+
+def _written(value: object, unit: Unit | None) -> str:
+    """A value as the file would have it, without quotes."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(_written(one, unit) for one in value)
+    return unit.write(value) if unit is not None and isinstance(value, int) else str(value)
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    """Relative paths, and the path of a SQLite file, taken from the folder of the configuration."""
+    changed: dict[str, Section] = {}
+    for name in type(settings).model_fields:
+        section = getattr(settings, name)
+        if not isinstance(section, Section):
+            continue
+        paths = {key: folder / value for key, value in section if isinstance(value, Path)}
+        if paths:
+            changed[name] = section.model_copy(update=paths)
+    url = settings.store.url
+    prefix = "sqlite:///"
+    if url.startswith(prefix) and not url.startswith(prefix + "/"):
+        resolved = (folder / url.removeprefix(prefix)).absolute()
+        changed["store"] = settings.store.model_copy(update={"url": f"{prefix}{resolved}"})
+    return settings.model_copy(update=changed)

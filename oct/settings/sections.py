@@ -1,0 +1,147 @@
+"""The tree of settings: one class for each table of `oct.toml`, one field for each key, with its default.
+
+Durations are milliseconds and sizes bytes once read. What each key means to an operator stands in `config/oct.toml`,
+and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from oct.domain.conventions import Conventions
+from oct.settings.values import Address, Duration, Durations, HostPorts, OctNumber, Relay, Size, separated
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OctSection(Section):
+    """Who the concentrator is."""
+
+    number: OctNumber = "000000000"
+    address: Address = "oct@concentrateur.example"
+    name: Annotated[str, Field(min_length=1, max_length=60)] = "Concentrateur OCT"
+    hostname: str = "localhost"
+
+
+class SmtpSection(Section):
+    """The door where practitioners and insurers hand in their messages."""
+
+    listen: HostPorts = ("127.0.0.1:2525",)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    max_message: Size = 25 << 20
+    max_recipients: Annotated[int, Field(ge=1)] = 10
+    max_connections: Annotated[int, Field(ge=1)] = 2000
+    max_connections_per_address: Annotated[int, Field(ge=1)] = 50
+    max_memory: Size = 256 << 20
+    idle: Duration = 300_000
+    data: Duration = 600_000
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate et tls_key vont ensemble")
+        return self
+
+
+class DeliverySection(Section):
+    """How messages leave."""
+
+    relay: Relay = ""
+    tls: Literal["none", "opportunistic", "required"] = "opportunistic"
+    retry: Durations = (60_000, 300_000, 900_000, 3_600_000, 14_400_000)
+    expire: Duration = 5 * 86_400_000
+    timeout: Duration = 60_000
+
+
+class StoreSection(Section):
+    """The database."""
+
+    url: str = "sqlite:///oct.db"
+    pool_size: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+class KeysSection(Section):
+    """Own keys: `directory` holds the pairs that decipher, `master` the keys that protect payloads at rest."""
+
+    directory: Path = Path("keys")
+    passphrase: Annotated[str, Field(repr=False)] = ""
+    master: Path = Path("keys/master")
+
+
+class CertificatesSection(Section):
+    """What a certificate must show before anything is encrypted to it (H8)."""
+
+    revocation: Literal["off", "soft", "hard"] = "soft"
+    grace: Duration = 7 * 86_400_000
+
+
+class ClearSection(Section):
+    """Attachments that are not encrypted."""
+
+    accept: bool = False
+
+
+class OpeningSection(Section):
+    """Limits while a message is opened (H3)."""
+
+    max_file: Size = 64 << 20
+    tries: Annotated[int, Field(ge=1, le=10)] = 3
+
+
+class WorkerSection(Section):
+    """The embedded worker."""
+
+    threads: Annotated[int, Field(ge=1, le=32)] = 2
+    senders: Annotated[int, Field(ge=1, le=64)] = 4
+    batch: Annotated[int, Field(ge=1, le=500)] = 20
+    lease: Duration = 120_000
+    sweep: Duration = 5_000
+
+
+class FormatsSection(Section):
+    """Other data files than the ones that come with the program."""
+
+    layouts: Path | None = None
+    profiles: Path | None = None
+    noemie: Path | None = None
+    professions: Path | None = None
+    regimes: Path | None = None
+
+
+@checked_dataclass(config=ConfigDict(extra="forbid"), frozen=True)
+class ConventionsSection(Conventions):
+    """What the public record leaves open (assumptions A1 to A16), as the domain knows it."""
+
+
+_CONVENTION_LISTS = frozenset(field.name for field in fields(Conventions) if isinstance(field.default, tuple))
+
+
+def _lists_separated(table: object) -> object:
+    if not isinstance(table, Mapping):
+        return table
+    return {key: separated(value) if key in _CONVENTION_LISTS else value for key, value in table.items()}
+
+
+class Settings(Section):
+    """The whole tree."""
+
+    oct: OctSection = OctSection()
+    smtp: SmtpSection = SmtpSection()
+    delivery: DeliverySection = DeliverySection()
+    store: StoreSection = StoreSection()
+    keys: KeysSection = KeysSection()
+    certificates: CertificatesSection = CertificatesSection()
+    clear: ClearSection = ClearSection()
+    opening: OpeningSection = OpeningSection()
+    worker: WorkerSection = WorkerSection()
+    formats: FormatsSection = FormatsSection()
+    conventions: Annotated[ConventionsSection, BeforeValidator(_lists_separated)] = ConventionsSection()
