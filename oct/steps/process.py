@@ -4,7 +4,7 @@ Takes a batch of received messages by lease. Each is opened, read, planned and s
 (`claims`); then everything it comes to (its file, lots, consignments, holds, ART and events) is written at once with
 its new state. A crash before that commit leaves nothing; the message is taken again and gives the same result.
 
-Failure: a message that was taken `tries` times without an end (its opening kills the process) is held unopened (H3);
+Failure: a message that was opened `tries` times without an end (it kills the process) is held unopened (H3);
 a surprise in the code holds the message too, with its trace number; a database that is away leaves it due.
 """
 

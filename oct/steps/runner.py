@@ -2,14 +2,16 @@
 
 The database is the queue; the bell only saves the wait until the next look. A thread whose step fails with a
 StoreError leaves the rows to their lease and looks again later; any other failure is a defect, is logged by type and
-place, and never ends the thread. What was claimed `tries` times without an end is the step's to hold.
+place, and never ends the thread. A message that was left open by a process that died is a suspect: it is opened
+alone, no other suspect at the same time, and each opening is on disk before it begins; after `tries` of them the step
+holds it (H3).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 
 import structlog
@@ -22,6 +24,7 @@ from oct.steps.send import Connect, send
 from oct.steps.sweep import sweep
 from oct.steps.workshop import Workshop
 from oct.store import consignments, messages
+from oct.store.messages import Message
 
 _log = structlog.get_logger()
 _SWEEP_S = 30
@@ -72,6 +75,7 @@ class Runner:
         self._pace = pace
         self._name = name
         self._claims = count()
+        self._one_suspect = threading.Lock()
         self._stopping = threading.Event()
         self.incoming = Bell()
         """Rung after each message received."""
@@ -121,14 +125,29 @@ class Runner:
             claimed = messages.claim(conn, owner, self._workshop.clock(), self._pace.lease, self._pace.batch)
         if not claimed:
             return False
-        claims = [message for message in claimed if message.origin == Origin.PS]
-        returned = [message for message in claimed if message.origin != Origin.PS]
+        try:
+            self._bring([message for message in claimed if not message.attempts], owner)
+            for message in claimed:
+                if message.attempts:
+                    self._bring_suspect(message, owner)
+        finally:
+            self._outgoing.ring()
+        return True
+
+    def _bring(self, received: Sequence[Message], owner: str) -> None:
+        claims = [message for message in received if message.origin == Origin.PS]
         if claims:
             process(self._workshop, claims, owner)
-        for message in returned:
-            deliver(self._workshop, message, owner)
-        self._outgoing.ring()
-        return True
+        for message in received:
+            if message.origin != Origin.PS:
+                deliver(self._workshop, message, owner)
+
+    def _bring_suspect(self, message: Message, owner: str) -> None:
+        with self._one_suspect:
+            with self._workshop.store.begin() as conn:
+                held = messages.begin_opening(conn, message.id, owner)
+            if held:
+                self._bring([replace(message, attempts=message.attempts + 1)], owner)
 
     def _send_some(self) -> bool:
         owner = self._owner()

@@ -84,10 +84,11 @@ _NEXT_RECIPIENT = (
     .limit(1)
     .scalar_subquery()
 )
+_ONE_MORE = consignments.c.attempts + 1
 _CLAIM = leases.claiming(
-    consignments, select(consignments.c.id).where(_FREE, consignments.c.recipient == _NEXT_RECIPIENT)
+    consignments, select(consignments.c.id).where(_FREE, consignments.c.recipient == _NEXT_RECIPIENT), _ONE_MORE
 ).returning(*_COLUMNS)
-_CLAIM_ANY = leases.claiming(consignments, select(consignments.c.id).where(_FREE)).returning(*_COLUMNS)
+_CLAIM_ANY = leases.claiming(consignments, select(consignments.c.id).where(_FREE), _ONE_MORE).returning(*_COLUMNS)
 
 
 def insert_many(conn: Connection, new: Sequence[NewConsignment]) -> list[int]:

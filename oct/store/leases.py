@@ -2,7 +2,8 @@
 
 A row waits while `due_at` is not NULL. Claiming it writes an owner and an end of lease; whoever claims must be alone
 with its name, and every later write of the claimant names it again, so a worker that lost its lease changes nothing.
-A lease past its end counts for nothing: its holder died, or was too slow.
+A lease past its end counts for nothing: its holder died, or was too slow. The owner's name stays on a row that was
+left so: whoever claims it next can see that somebody began and did not end.
 
 SQLite has one writer at a time; PostgreSQL has many, who step over each other's rows (SKIP LOCKED).
 """
@@ -37,8 +38,8 @@ def free(table: Table) -> ColumnElement[bool]:
     return (table.c.due_at <= NOW) & or_(table.c.lease_until.is_(None), table.c.lease_until < NOW)
 
 
-def claiming(table: Table, chosen: Select[Any]) -> Update:
-    """The UPDATE that leases the rows whose ids `chosen` selects, oldest first, at most `limit`.
+def claiming(table: Table, chosen: Select[Any], attempts: ColumnElement[int]) -> Update:
+    """The UPDATE that leases the rows whose ids `chosen` selects, oldest first, at most `limit`; counts `attempts`.
 
     A named subquery that locks is computed once; inside IN, PostgreSQL may run it again and go past the limit.
     """
@@ -46,7 +47,7 @@ def claiming(table: Table, chosen: Select[Any]) -> Update:
     return (
         update(table)
         .where(table.c.id.in_(oldest.select()))
-        .values(attempts=table.c.attempts + 1, lease_owner=_OWNER, lease_until=_UNTIL)
+        .values(attempts=attempts, lease_owner=_OWNER, lease_until=_UNTIL)
     )
 
 
@@ -65,10 +66,11 @@ def _settling(table: Table, fields: tuple[str, ...]) -> Update:
 
 
 def release(conn: Connection, table: Table, owner_prefix: str) -> int:
-    """Give back the leases of owners that died, known by the start of their names; how many there were."""
+    """End the leases of owners that died, known by the start of their names; how many there were."""
+    held = table.c.due_at.is_not(None) & table.c.lease_until.is_not(None)
     done = conn.execute(
         update(table)
-        .where(table.c.due_at.is_not(None), table.c.lease_owner.startswith(owner_prefix, autoescape=True))
-        .values(lease_owner=None, lease_until=None)
+        .where(held, table.c.lease_owner.startswith(owner_prefix, autoescape=True))
+        .values(lease_until=None)
     )
     return done.rowcount

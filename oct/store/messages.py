@@ -2,6 +2,10 @@
 
 A message is known by its fingerprint: the same SMTP transaction repeated is the same message (D4). Its states are
 the journey's; while `due_at` is set it waits to be processed.
+
+Opening a message may kill the process (H3). A first claim costs no write of its own, so a whole batch may be open
+when that happens: each of it that is claimed again is a suspect, with one attempt. From then on every opening of a
+suspect is written down before it begins (`begin_opening`), so that an innocent neighbour is not counted again.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, select, update
 
 from oct.store import leases, payloads
 from oct.store.conflicts import inserting
@@ -54,7 +58,8 @@ class Insertion:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that is kept. `attempts` counts the claims, the present one included."""
+    """A message that is kept. `attempts` counts the openings that began and may have killed the process, the present
+    one of a suspect included: 0 for a message that is claimed for the first time."""
 
     id: int
     trace: str
@@ -79,7 +84,10 @@ class Message:
 
 
 _COLUMNS = columns(messages, Message)
-_CLAIM = leases.claiming(messages, select(messages.c.id).where(leases.free(messages))).returning(*_COLUMNS)
+_LEFT_OPEN = messages.c.lease_owner.is_not(None) & (messages.c.attempts == 0)
+_CLAIM = leases.claiming(
+    messages, select(messages.c.id).where(leases.free(messages)), case((_LEFT_OPEN, 1), else_=messages.c.attempts)
+).returning(*_COLUMNS)
 
 
 def insert_many(conn: Connection, arrived: Sequence[tuple[NewMessage, NewPayload]]) -> list[Insertion]:
@@ -116,6 +124,16 @@ def claim(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> 
     return sorted((Message(*row) for row in rows), key=lambda message: (message.due_at or 0, message.id))
 
 
+def begin_opening(conn: Connection, message_id: int, owner: str) -> bool:
+    """Count an opening of a suspect, to be committed before it begins; False when the lease was lost."""
+    done = conn.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.lease_owner == owner)
+        .values(attempts=messages.c.attempts + 1)
+    )
+    return done.rowcount == 1
+
+
 def finish(conn: Connection, message_id: int, owner: str, state: str, code: str, now: int) -> bool:
     """End the processing; False when the lease was lost, and then the whole transaction must be given up."""
     return leases.settle(conn, messages, message_id, owner, state=state, code=code, ended_at=now, due_at=None)
@@ -142,7 +160,7 @@ def set_state(conn: Connection, message_id: int, state: str, code: str) -> None:
 
 
 def release_leases(conn: Connection, owner_prefix: str) -> int:
-    """Give back the leases of a process that died; how many."""
+    """End the leases of a process that died; how many."""
     return leases.release(conn, messages, owner_prefix)
 
 

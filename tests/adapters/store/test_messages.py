@@ -47,7 +47,7 @@ def test_due_messages_are_claimed_oldest_first_and_only_once(store: Store) -> No
     assert [one.id for one in first] == [ids[1], ids[2]]
     assert [one.id for one in second] == [ids[0]]
     assert third == []
-    assert first[0].attempts == 1
+    assert first[0].attempts == 0
 
 
 def test_a_worker_that_lost_its_lease_can_finish_nothing(store: Store) -> None:
@@ -56,7 +56,7 @@ def test_a_worker_that_lost_its_lease_can_finish_nothing(store: Store) -> None:
         messages.claim(conn, "slow", NOW + 10, LEASE, limit=1)
     later = NOW + 11 + LEASE
     with store.begin() as conn:
-        assert [one.attempts for one in messages.claim(conn, "quick", later, LEASE, limit=1)] == [2]
+        assert [one.attempts for one in messages.claim(conn, "quick", later, LEASE, limit=1)] == [1]
         assert not messages.finish(conn, message_id, "slow", "traite", "", later)
         assert not messages.postpone(conn, message_id, "slow", later)
         assert messages.finish(conn, message_id, "quick", "traite", "ok", later)
@@ -85,6 +85,24 @@ def test_a_restart_gives_back_the_leases_of_the_process_that_died(store: Store) 
         assert len(messages.claim(conn, "new", NOW + 10, LEASE, limit=9)) == 2
 
 
+def test_only_a_message_that_was_left_open_is_a_suspect(store: Store) -> None:
+    """H3: a first claim and a postponed one count nothing; a lease left behind counts once; then what is marked."""
+    with store.begin() as conn:
+        for number in (1, 2):
+            arrive(conn, number)
+        (given_back, left) = messages.claim(conn, "here:a", NOW + 10, LEASE, limit=2)
+        messages.postpone(conn, given_back.id, "here:a", NOW + 11)
+        messages.release_leases(conn, "here:")
+    for attempts in (1, 2, 3):
+        with store.begin() as conn:
+            claimed = messages.claim(conn, "here:b", NOW + 20, LEASE, limit=2)
+            assert {one.id: one.attempts for one in claimed} == {given_back.id: 0, left.id: attempts}
+            messages.postpone(conn, given_back.id, "here:b", NOW + 20)
+            assert messages.begin_opening(conn, left.id, "here:b")
+            assert not messages.begin_opening(conn, left.id, "here:a")
+            messages.release_leases(conn, "here:")
+
+
 def test_an_ended_message_is_put_back_once(store: Store) -> None:
     with store.begin() as conn:
         message_id = arrive(conn, 1)
@@ -93,7 +111,7 @@ def test_an_ended_message_is_put_back_once(store: Store) -> None:
         messages.finish(conn, message_id, "a", "retenu", "inconnu", NOW)
         assert messages.requeue(conn, message_id, "recu", NOW)
         assert not messages.requeue(conn, message_id, "recu", NOW)
-        assert [one.attempts for one in messages.claim(conn, "a", NOW, LEASE, limit=1)] == [1]
+        assert [one.attempts for one in messages.claim(conn, "a", NOW, LEASE, limit=1)] == [0]
 
 
 def test_messages_are_counted_by_state_and_found_by_trace(store: Store) -> None:
