@@ -4,209 +4,241 @@ Only invoices whose contract type is 99 are touched; their neighbours in the sam
 the AMO an invoice loses its complementary records 2M and 2P and is marked as split (A6); its seals stay as they
 were received. Toward the AMC a new lot is made of the 99 invoices alone, without seals, with totals recomputed
 from its lines. All of it is computed from the received bytes; where a lot goes is decided elsewhere.
+
+A lot that cannot be split raises a RuleError with its place, before anything is made of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
+from oct.domain.conventions import Conventions, Type2Count
+from oct.domain.model import LotKind
+from oct.domain.plan import DerivedInvoice, DerivedLot, SplitContext
 from oct.errors import Place, RuleError
 from oct.formats.b2 import B2File, Invoice, Lot
-from oct.formats.layouts import RECORD, Layouts
+from oct.formats.layouts import RECORD, Layout, Layouts
 
 CONTRACT_SPLIT = "99"
 """Group 1321 field 1: the practitioner lets the concentrator split."""
 
-_SETTLEMENTS = {"00", "05"}
+_SETTLEMENTS = frozenset({"00", "05"})
 """No tiers payant, or tiers payant on the AMO part (C2)."""
 
 _SETTLEMENT_AMC = "25"
 """Tiers payant on the AMC part alone (C5)."""
 
-_COMPLEMENT = 35
-"""Offset of the mark that tells the complements of record 2 apart (position 36)."""
-
-
-@dataclass(frozen=True, slots=True)
-class DerivedInvoice:
-    """An invoice of the AMC flow: its records and what they add up to, in centimes."""
-
-    number: str
-    content: bytes
-    billed: int
-    amo: int
-    amc: int
-    lines: int
-    complements: int
-
-
-@dataclass(frozen=True, slots=True)
-class DerivedLot:
-    """A lot that the concentrator builds for one AMC (C5). It manages its ARL itself (C6)."""
-
-    source: Lot
-    amc_number: str
-    number: str
-    content: bytes
-    invoices: tuple[DerivedInvoice, ...]
-
 
 def split_invoices(lot: Lot) -> tuple[Invoice, ...]:
     """The invoices of the lot that ask to be split (C1)."""
-    return tuple(invoice for invoice in lot.invoices if invoice.contract == CONTRACT_SPLIT)
+    return tuple([invoice for invoice in lot.invoices if invoice.contract == CONTRACT_SPLIT])
 
 
-def check_split(lot: Lot, sent_as_dre: frozenset[tuple[str, str]]) -> None:
+def check_split(lot: Lot, kind: LotKind, sent_twice: frozenset[tuple[str, str]], layouts: Layouts) -> None:
     """Raises a RuleError, with its place, when an invoice of the lot breaks C2, C3 or the balance of C5.
 
-    `sent_as_dre` holds the (PS number, invoice number) that come as DRE in the same message.
+    `sent_twice` holds the (PS number, invoice number) that come both as DRE and with contract 99 in the same message.
     """
+    header = layouts["invoice_header"]
     for invoice in split_invoices(lot):
-        record = invoice.start // RECORD + 1
-        if invoice.kind == "D":
-            raise _broken("99-dans-dre", invoice, "est une DRE avec un contrat 99", Place(record, 117), "C3")
+        if kind is LotKind.DRE:
+            what = "est une DRE avec un contrat 99"
+            raise _broken("99-dans-dre", invoice, what, _opening(invoice, header, "contract_type"), "C3")
         if invoice.settlement not in _SETTLEMENTS:
-            what = f"a un contrat 99 et le règlement {invoice.settlement} : seuls 00 et 05 sont permis"
-            raise _broken("99-reglement", invoice, what, Place(record, 115), "C2")
+            given = invoice.settlement if invoice.settlement.isdigit() else "illisible"
+            what = f"a un contrat 99 et le règlement {given} : seuls 00 et 05 sont permis"
+            raise _broken("99-reglement", invoice, what, _opening(invoice, header, "settlement"), "C2")
         if invoice.ps_split == "E":
             what = "a un contrat 99 mais le PS déclare l'avoir éclatée lui-même"
-            raise _broken("99-eclatement-ps", invoice, what, Place(record, 46), "C3")
-        if (lot.ps_number, invoice.number) in sent_as_dre:
-            what = "a un contrat 99 et vient aussi comme DRE dans le même message"
-            raise _broken("99-et-dre", invoice, what, Place(record, 117), "C3")
+            raise _broken("99-eclatement-ps", invoice, what, _opening(invoice, header, "ps_split"), "C3")
         if invoice.amo + invoice.amc > invoice.billed:
             what = "demande aux deux assureurs plus que le total facturé"
-            raise _broken("99-montants", invoice, what, Place(invoice.stop // RECORD, 58), "C5")
+            raise _broken("99-montants", invoice, what, _closing(invoice, layouts, "billed_total"), "C5")
+    for invoice in lot.invoices if sent_twice else ():
+        if (lot.ps_number, invoice.number) in sent_twice:
+            what = "vient comme DRE et aussi comme FSE de contrat 99 dans le même message"
+            raise _broken("99-et-dre", invoice, what, _opening(invoice, header, "contract_type"), "C3")
 
 
-def amo_lot(file: B2File, lot: Lot, layouts: Layouts) -> bytes:
+def amo_lot(file: B2File, lot: Lot, context: SplitContext) -> bytes:
     """The lot as its AMO receives it (C4, A6): byte-identical but for the 99 invoices and, if need be, type2_count."""
-    parts: list[bytes] = [file.data[lot.start : lot.start + RECORD]]
-    dropped = 0
-    total = layouts["invoice_total"]
+    layouts, conventions = context.layouts, context.conventions
+    parts = [file.data[lot.start : lot.start + RECORD]]
+    complements = 0
     for invoice in lot.invoices:
-        content = file.content(invoice)
+        records = _records(file.content(invoice))
         if invoice.contract == CONTRACT_SPLIT:
-            kept = [record for record in _records(content) if not _complementary(record)]
-            dropped += len(content) // RECORD - len(kept)
-            kept[-1] = total.patch(kept[-1], oct_split="A")
-            content = b"".join(kept)
-        parts.append(content)
+            records = _for_amo(records, layouts, conventions)
+        complements += sum(record[:1] == b"2" for record in records) - 1
+        parts += records
     trailer = layouts["lot_trailer"]
-    closing = file.data[lot.stop - RECORD : lot.stop]
-    if lot.counts_complements:
-        closing = trailer.patch(closing, type2_count=trailer.number(closing, "type2_count") - dropped)
+    closing = trailer.patch(
+        file.data[lot.stop - RECORD : lot.stop],
+        type2_count=len(lot.invoices) + (complements if _counts_all(lot, conventions) else 0),
+        **_blanks("lot_trailer", conventions),
+    )
     return b"".join([*parts, closing])
 
 
-def derive_lots(
-    file: B2File, lot: Lot, layouts: Layouts, number_for: Callable[[str, str], str], created_on: str
-) -> tuple[DerivedLot, ...]:
-    """The AMC flow of a lot: a derived lot for each AMC that its 99 invoices name, in order of appearance.
+def derive_lots(file: B2File, lot: Lot, context: SplitContext) -> tuple[tuple[DerivedLot, bytes], ...]:
+    """The AMC flow of a lot: a derived lot and its bytes for each AMC that its 99 invoices name, in their order.
 
-    `number_for(ps_number, amc_number)` gives the number of a new lot, 3 digits; `created_on` is its AAMMJJ date.
     An invoice whose complementary part is nil yields nothing. RuleError when the parts exceed what was billed.
     """
     by_amc: dict[str, list[DerivedInvoice]] = {}
     for invoice in split_invoices(lot):
-        derived = _derive(file, invoice, layouts)
+        derived = _derive(file, invoice, context)
         if derived.amc:
-            by_amc.setdefault(amc_number_of(file, invoice, layouts), []).append(derived)
-    return tuple(
-        _derived_lot(file, lot, layouts, amc_number, number_for(lot.ps_number, amc_number), created_on, tuple(invoices))
+            by_amc.setdefault(amc_number_of(file, invoice, context.layouts), []).append(derived)
+    made = (
+        DerivedLot(amc_number, context.number_for(lot.ps_number, amc_number), context.today, tuple(invoices))
         for amc_number, invoices in by_amc.items()
     )
+    return tuple([(derived, _content(file, lot, derived, context)) for derived in made])
 
 
 def amc_number_of(file: B2File, invoice: Invoice, layouts: Layouts) -> str:
-    """The AMC of an invoice: record 2M, or without one the invoice's own field (group 1321 field 2)."""
-    if invoice.amc_number:
-        return invoice.amc_number
-    return layouts["invoice_header"].text(file.data[invoice.start : invoice.start + RECORD], "amc_number")
+    """The AMC of an invoice, 10 digits: record 2M, or without one the invoice's own field (group 1321 field 2).
+
+    Empty when neither names one.
+    """
+    own = layouts["invoice_header"].text(file.data[invoice.start : invoice.start + RECORD], "amc_number")
+    number = invoice.amc_number.lstrip("0") or own.lstrip("0")
+    return number.zfill(10) if number else ""
 
 
 def _broken(code: str, invoice: Invoice, what: str, place: Place, rule: str) -> RuleError:
     return RuleError(code, f"La facture {invoice.number} {what}.", place=place, rule=rule)
 
 
+def _opening(invoice: Invoice, header: Layout, field: str) -> Place:
+    return Place(invoice.start // RECORD + 1, header.fields[field].first)
+
+
+def _closing(invoice: Invoice, layouts: Layouts, field: str) -> Place:
+    return Place(invoice.stop // RECORD, layouts["invoice_total"].fields[field].first)
+
+
 def _records(content: bytes) -> list[bytes]:
     return [content[offset : offset + RECORD] for offset in range(0, len(content), RECORD)]
 
 
-def _complementary(record: bytes) -> bool:
-    return record[:1] == b"2" and record[_COMPLEMENT : _COMPLEMENT + 1] in (b"M", b"P")
+def _for_amo(records: list[bytes], layouts: Layouts, conventions: Conventions) -> list[bytes]:
+    """The records of a 99 invoice that its AMO receives."""
+    header, total = layouts["invoice_header"], layouts["invoice_total"]
+    kept = [record for record in records if _mark(record, layouts) not in conventions.amo_drops]
+    kept[0] = header.patch(kept[0], **_blanks("invoice_header", conventions))
+    kept[-1] = total.patch(kept[-1], oct_split=conventions.split_mark, **_blanks("invoice_total", conventions))
+    return kept
 
 
-def _derive(file: B2File, invoice: Invoice, layouts: Layouts) -> DerivedInvoice:
-    head, line, total = layouts["invoice_header"], layouts["invoice_line"], layouts["invoice_total"]
+def _mark(record: bytes, layouts: Layouts) -> str:
+    """What tells the complements of record 2 apart; empty for any other record."""
+    return layouts["invoice_header"].text(record, "complement") if record[:1] == b"2" else ""
+
+
+def _blanks(layout: str, conventions: Conventions) -> dict[str, str]:
+    """A6: the fields of a layout that are emptied for the AMO."""
+    named = (name.split(".") for name in conventions.amo_blanks)
+    return {field: "" for of, field in named if of == layout}
+
+
+def _counts_all(lot: Lot, conventions: Conventions) -> bool:
+    if conventions.type2_count is Type2Count.RECEIVED:
+        return lot.counts_complements
+    return conventions.type2_count is Type2Count.ALL
+
+
+def _derive(file: B2File, invoice: Invoice, context: SplitContext) -> DerivedInvoice:
+    layouts, conventions = context.layouts, context.conventions
+    header, line, total = layouts["invoice_header"], layouts["invoice_line"], layouts["invoice_total"]
     opening, *middle, closing = _records(file.content(invoice))
     complements = [record for record in middle if record[:1] == b"2"]
-    lines = _with_amc_amounts([record for record in middle if record[:1] == b"4"], invoice, layouts)
-    others = [record for record in middle if record[:1] not in (b"2", b"4")]
-    settlement = _SETTLEMENT_AMC if _asks_tiers_payant(complements, layouts) else "00"
-    billed, amo, amc = (
-        sum(_amount(record, line.at(name)) for record in lines) for name in ("spent_amount", "amo_amount", "amc_amount")
-    )
-    records = [
-        head.patch(opening, settlement=settlement, invoice_kind="D"),
+    acts = _Acts([record for record in middle if record[:1] == b"4"], invoice, line)
+    if not any(acts.amc) and conventions.amc_fallback:
+        acts.spread(_amount(closing, total, conventions.amc_fallback, invoice))
+    billed, amo, amc = map(sum, (acts.spent, acts.amo, acts.amc))
+    if billed > invoice.billed or max(amo, invoice.amo) + amc > invoice.billed:
+        what = "demande dans ses actes plus que le total facturé"
+        raise _broken("99-montants", invoice, what, _closing(invoice, layouts, "billed_total"), "C5")
+    asked = _asks_tiers_payant([opening, *complements], layouts, conventions)
+    content = [
+        header.patch(opening, settlement=_SETTLEMENT_AMC if asked else "00", invoice_kind=conventions.dre_mark),
         *complements,
-        *others,
-        *lines,
-        total.patch(closing, billed_total=billed, amo_total=amo, amc_total=amc, oct_split="A", certification=""),
+        *acts.records,
+        total.patch(
+            closing,
+            billed_total=billed,
+            amo_total=amo,
+            amc_total=amc,
+            oct_split=conventions.split_mark,
+            certification="",
+        ),
     ]
-    return DerivedInvoice(invoice.number, b"".join(records), billed, amo, amc, len(lines), len(complements))
-
-
-def _asks_tiers_payant(complements: list[bytes], layouts: Layouts) -> bool:
-    """A7: tiers payant on the complementary part is asked when 1321 field 4 or 5 is filled."""
-    convention = layouts["invoice_convention"]
-    return any(
-        convention.text(record, "settlement_operator") or convention.text(record, "convention")
-        for record in complements
-        if record[_COMPLEMENT : _COMPLEMENT + 1] == b"P"
+    return DerivedInvoice(
+        invoice.number, invoice.start, b"".join(content), billed, amo, amc, len(acts.records), len(complements)
     )
 
 
-def _with_amc_amounts(lines: list[bytes], invoice: Invoice, layouts: Layouts) -> list[bytes]:
-    """A16: each line asks its own AMC amount; when all are nil, the patient's share is spread over the lines.
-
-    It is spread in order, each line up to what its act cost beyond the AMO part, so that totals are sums of lines.
-    """
-    line = layouts["invoice_line"]
-    if any(_amount(record, line.at("amc_amount")) for record in lines) or not invoice.patient:
-        return lines
-    left, spread = invoice.patient, []
-    for record in lines:
-        room = _amount(record, line.at("spent_amount")) - _amount(record, line.at("amo_amount"))
-        share = min(left, max(room, 0))
-        spread.append(line.patch(record, amc_amount=share))
-        left -= share
-    if left:
-        what = "a une part patient plus grande que le reste à charge de ses actes"
-        raise _broken("99-montants", invoice, what, Place(invoice.stop // RECORD, 74), "C5")
-    return spread
+def _asks_tiers_payant(records: list[bytes], layouts: Layouts, conventions: Conventions) -> bool:
+    """A7: whether one of the fields that ask for it is filled, in the record that holds it."""
+    for name in conventions.tiers_payant:
+        layout, field = name.split(".")
+        mark = layouts[layout].fields["complement"].const or ""
+        for record in records:
+            if _mark(record, layouts) == mark and layouts[layout].raw(record, field).strip(b" 0"):
+                return True
+    return False
 
 
-def _amount(record: bytes, at: slice) -> int:
-    raw = record[at].strip()
-    return int(raw) if raw.isdigit() else 0
+class _Acts:
+    """The records 4 of an invoice and their amounts. Their complements, if any, are kept and bear none."""
+
+    def __init__(self, records: list[bytes], invoice: Invoice, layout: Layout) -> None:
+        self.records = records
+        self._invoice = invoice
+        self._layout = layout
+        mark = layout.at("complement")
+        self._ranks = [rank for rank, record in enumerate(records) if record[mark].isspace()]
+        self.spent, self.amo, self.amc = (
+            [_amount(records[rank], layout, field, invoice) for rank in self._ranks]
+            for field in ("spent_amount", "amo_amount", "amc_amount")
+        )
+
+    def spread(self, amount: int) -> None:
+        """A16: asks an amount from the AMC, over the acts in order, each up to what it cost beyond the AMO part.
+
+        So the totals are still sums of lines. RuleError when the acts did not cost that much.
+        """
+        for place, rank in enumerate(self._ranks):
+            share = min(amount, max(self.spent[place] - self.amo[place], 0))
+            self.amc[place] = share
+            self.records[rank] = self._layout.patch(self.records[rank], amc_amount=share)
+            amount -= share
+        if amount:
+            what = "a une part du patient plus grande que le reste à charge de ses actes"
+            raise _broken("99-montants", self._invoice, what, Place(self._invoice.stop // RECORD), "C5")
 
 
-def _derived_lot(
-    file: B2File,
-    lot: Lot,
-    layouts: Layouts,
-    amc_number: str,
-    number: str,
-    created_on: str,
-    invoices: tuple[DerivedInvoice, ...],
-) -> DerivedLot:
-    opening = file.data[lot.start : lot.start + RECORD]
-    closing = file.data[lot.stop - RECORD : lot.stop]
-    complements = sum(invoice.complements for invoice in invoices) if lot.counts_complements else 0
+def _amount(record: bytes, layout: Layout, field: str, invoice: Invoice) -> int:
+    """An amount in centimes, blanks are zero."""
+    raw = layout.raw(record, field).strip() or b"0"
+    if not raw.isdigit():
+        what = "a un contrat 99 et un montant qui n'est pas numérique"
+        raise _broken("99-montants", invoice, what, Place(invoice.start // RECORD + 1), "C5")
+    return int(raw)
+
+
+def _content(file: B2File, lot: Lot, derived: DerivedLot, context: SplitContext) -> bytes:
+    """The bytes of a derived lot: header and trailer of the received one with what is the concentrator's own."""
+    layouts, invoices = context.layouts, derived.invoices
+    complements = sum(invoice.complements for invoice in invoices) if _counts_all(lot, context.conventions) else 0
+    header = layouts["lot_header"].patch(
+        file.data[lot.start : lot.start + RECORD],
+        lot_number=derived.number,
+        created_on=derived.created_on,
+        certification="",
+    )
     trailer = layouts["lot_trailer"].patch(
-        closing,
+        file.data[lot.stop - RECORD : lot.stop],
         invoice_count=len(invoices),
         line_count=sum(invoice.lines for invoice in invoices),
         type2_count=len(invoices) + complements,
@@ -214,10 +246,8 @@ def _derived_lot(
         billed_total=sum(invoice.billed for invoice in invoices),
         amo_total=sum(invoice.amo for invoice in invoices),
         amc_total=sum(invoice.amc for invoice in invoices),
-        lot_number=number,
-        invoice_kind="D",
+        lot_number=derived.number,
+        invoice_kind=context.conventions.dre_mark,
         certification="",
     )
-    header = layouts["lot_header"].patch(opening, lot_number=number, created_on=created_on, certification="")
-    content = b"".join([header, *(invoice.content for invoice in invoices), trailer])
-    return DerivedLot(lot, amc_number, number, content, invoices)
+    return b"".join([header, *(invoice.content for invoice in invoices), trailer])

@@ -7,32 +7,12 @@ concentrator or, by setting, the practitioner, and carries a file id that was ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from oct.domain.conventions import FileSender
 from oct.domain.model import Insurer, InsurerKind
-from oct.domain.splitting import Parcel
+from oct.domain.plan import Parcel, SplitContext
 from oct.formats.b2 import B2File, write_file
-from oct.formats.layouts import RECORD, Layouts
-
-
-class FileSender(StrEnum):
-    """A9: who stands as sender in the files that the concentrator makes for an AMO."""
-
-    OCT = "oct"
-    PS = "ps"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who the concentrator is in its files, and what it writes there."""
-
-    number: str
-    """SIREN, zero-filled to 14 digits."""
-    amo_sender: FileSender = FileSender.OCT
-    amo_application: str = "TR"
-    """A10."""
-    amc_application: str = "TA"
-    """A11."""
+from oct.formats.layouts import RECORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +25,35 @@ class OutgoingFile:
     invoice_count: int
 
 
-def outgoing_file(
-    received: B2File, parcel: Parcel, identity: Identity, layouts: Layouts, *, file_id: str, today: str
-) -> OutgoingFile:
-    """The file of a parcel. `today` is AAMMJJ; `file_id` is used only when a new 000 record is made."""
-    invoices = sum(
-        len(lot.derived.invoices) if lot.derived is not None else len(lot.source.invoices) for lot in parcel.lots
-    )
+def outgoing_file(received: B2File, parcel: Parcel, context: SplitContext, *, file_id: str) -> OutgoingFile:
+    """The file of a parcel of `received`. `file_id` (6 characters) is used only when a new 000 record is made."""
+    invoices = sum(lot.invoice_count for lot in parcel.lots)
     if parcel.whole is not None:
         return OutgoingFile(parcel.whole, received.file_id, received.sender_number, invoices)
-    contents = [lot.content for lot in parcel.lots]
-    first = received.data[:RECORD]
-    if parcel.keeps_header and all(lot.derived is None for lot in parcel.lots):
-        return OutgoingFile(write_file(first, contents, layouts), received.file_id, received.sender_number, invoices)
-    header = _header(first, parcel.insurer, identity, layouts, file_id, today)
+    layouts, contents = context.layouts, [lot.content for lot in parcel.lots]
+    if parcel.keeps_header:
+        first, last = received.data[:RECORD], received.data[-RECORD:]
+        content = write_file(first, contents, layouts, trailer=last)
+        return OutgoingFile(content, received.file_id, received.sender_number, invoices)
+    header = _header(received.data[:RECORD], parcel.insurer, context, file_id)
     sender = layouts["file_header"].text(header, "sender_number")
     return OutgoingFile(write_file(header, contents, layouts), file_id, sender, invoices)
 
 
-def _header(received: bytes, insurer: Insurer, identity: Identity, layouts: Layouts, file_id: str, today: str) -> bytes:
+def _header(received: bytes, insurer: Insurer, context: SplitContext, file_id: str) -> bytes:
     """A new 000 record: the norm and its version as received, the rest the concentrator's."""
-    layout = layouts["file_header"]
+    layout, conventions = context.layouts["file_header"], context.conventions
     amo = insurer.kind is InsurerKind.AMO
-    as_ps = amo and identity.amo_sender is FileSender.PS
+    as_ps = amo and conventions.amo_sender is FileSender.PS
     kept = {name: layout.text(received, name) for name in ("norm", "norm_version", "sesam_zone")}
     return layout.build(
         sender_type=layout.text(received, "sender_type") if as_ps else "OT",
-        sender_number=layout.text(received, "sender_number") if as_ps else identity.number,
-        recipient_type=insurer.recipient_type,
-        recipient_number=insurer.recipient_number,
+        sender_number=layout.text(received, "sender_number") if as_ps else context.oct_number,
+        recipient_type=insurer.recipient_type or ("" if amo else conventions.amc_type),
+        recipient_number=insurer.recipient_number or insurer.number.zfill(14),
         reception_date=0,
-        application=identity.amo_application if amo else identity.amc_application,
+        application=conventions.amo_application if amo else conventions.amc_application,
         file_id=file_id,
-        created_on=today,
+        created_on=context.today,
         **kept,
     )

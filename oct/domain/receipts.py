@@ -15,12 +15,19 @@ from oct.domain.model import LotKind
 
 _WIDTH = 72
 
+_NBSP = "\N{NO-BREAK SPACE}"
+"""Keeps an amount on one line while it is wrapped; an ordinary space in the end."""
+
+_UNPRINTABLE = dict.fromkeys((*range(32), *range(127, 160)), " ")
+"""Control characters that a sentence may have brought along."""
+
 
 @dataclass(frozen=True, slots=True)
 class LotLine:
     """A lot as the receipt shows it: to whom it went, or why not. Amounts in centimes."""
 
     number: str
+    """As received, for the AMC flow too: it is the number that the practitioner knows."""
     date: str
     """AAMMJJ."""
     kind: LotKind
@@ -45,6 +52,8 @@ class Receipt:
     invoice_count: int = 0
     billed: int = 0
     sent: tuple[LotLine, ...] = ()
+    known: tuple[LotLine, ...] = ()
+    """Sent before and not sent again (D2)."""
     held: tuple[LotLine, ...] = ()
     refused: tuple[LotLine, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -60,10 +69,10 @@ def compose(receipt: Receipt) -> str:
 
 
 def euros(centimes: int) -> str:
-    """An amount as the French write it."""
+    """An amount as the French write it; in letters, for the ART travels in latin-1, which has no euro sign."""
     whole, rest = divmod(abs(centimes), 100)
-    grouped = f"{whole:,}".replace(",", " ")
-    return f"{'-' if centimes < 0 else ''}{grouped},{rest:02d} €"
+    grouped = f"{whole:,}".replace(",", _NBSP)
+    return f"{'-' if centimes < 0 else ''}{grouped},{rest:02d}{_NBSP}euros"
 
 
 def _lines(receipt: Receipt) -> Iterator[str]:
@@ -82,6 +91,7 @@ def _lines(receipt: Receipt) -> Iterator[str]:
     yield ""
     yield from _verdict(receipt)
     yield from _section("Transmis :", receipt.sent)
+    yield from _section("Déjà transmis auparavant (non renvoyé, rien à refaire) :", receipt.known)
     yield from _section("En attente (rien à refaire, l'opérateur s'en occupe) :", receipt.held)
     yield from _section("Refusé (non transmis, à corriger puis à renvoyer) :", receipt.refused)
     if receipt.warnings:
@@ -99,12 +109,19 @@ def _verdict(receipt: Receipt) -> Iterator[str]:
     elif receipt.retention:
         yield "EN ATTENTE : rien n'a encore été transmis."
         yield receipt.retention
-    elif receipt.refused:
-        yield "TRAITÉ EN PARTIE : voir les lots refusés ci-dessous."
-    elif receipt.held:
-        yield "TRAITÉ EN PARTIE : voir les lots en attente ci-dessous."
     else:
-        yield "TRAITÉ."
+        named = (("les lots en attente", receipt.held), ("les lots refusés", receipt.refused))
+        others = [name for name, lots in named if lots]
+        see = f" : voir {' et '.join(others)} ci-dessous." if others else "."
+        yield _outcome(receipt) + see
+
+
+def _outcome(receipt: Receipt) -> str:
+    if not (receipt.held or receipt.refused):
+        return "TRAITÉ"
+    if receipt.sent or receipt.known:
+        return "TRAITÉ EN PARTIE"
+    return "RIEN N'A ENCORE ÉTÉ TRANSMIS" if receipt.held else "REFUSÉ, RIEN N'A ÉTÉ TRANSMIS"
 
 
 def _section(title: str, lots: tuple[LotLine, ...]) -> Iterator[str]:
@@ -128,4 +145,6 @@ def _count(number: int, noun: str) -> str:
 def _wrapped(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         indent = "  " if line.startswith(("- ", "  ")) else ""
-        yield from textwrap.wrap(line, _WIDTH, subsequent_indent=indent, drop_whitespace=True) or [""]
+        shown = line.translate(_UNPRINTABLE)
+        wrapped = textwrap.wrap(shown, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+        yield from (part.replace(_NBSP, " ") for part in wrapped or [""])

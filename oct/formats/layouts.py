@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 from oct.errors import ConfigurationError, FormatError, Place
@@ -20,21 +21,17 @@ RECORD = 128
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: `first` is its 1-based position, `slice` its place in the record, `numeric` its format (N or A)."""
+    """One field: its 1-based position and length in bytes, its place in the record, its format (N or A)."""
 
     name: str
     first: int
+    width: int
     slice: slice
     numeric: bool
     const: str | None
 
-    @property
-    def width(self) -> int:
-        """Length in bytes."""
-        return int(self.slice.stop - self.slice.start)
-
     def encode(self, value: str | int) -> bytes:
-        """The field's bytes: N right-aligned with zeros, A left-aligned with spaces. FormatError when it does not fit."""
+        """The field's bytes: N to the right, zeros before; A to the left, spaces after. FormatError if too long."""
         text = str(value)
         raw = text.encode("latin-1", "replace")
         if len(raw) > self.width:
@@ -93,9 +90,9 @@ class Layout:
         return bytes(changed)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layouts:
-    """All layouts by name."""
+    """All layouts by name. Equal only to itself, so that what is prepared from it can be remembered."""
 
     by_name: Mapping[str, Layout]
 
@@ -108,17 +105,21 @@ class Layouts:
         try:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError("format-illisible", f"Le fichier des formats n'est pas du TOML : {error}") from error
+            raise ConfigurationError(
+                "format-illisible", f"Le fichier des formats n'est pas du TOML : {error}"
+            ) from error
         return cls({name: Layout(name, _fields(name, table)) for name, table in tables.items()})
 
 
-def _fields(layout: str, table: Mapping[str, Any]) -> dict[str, Field]:
+def _fields(layout: str, table: Any) -> dict[str, Field]:
+    if not isinstance(table, dict):
+        raise ConfigurationError("format-invalide", f"Formats : {layout} doit être une table de zones.")
     return {name: _field(layout, name, given) for name, given in table.items()}
 
 
 def _field(layout: str, name: str, given: Any) -> Field:
     try:
-        first, last = given["at"]
+        first, last = map(index, given["at"])
         fmt, const = given["fmt"], given.get("const")
         valid = 1 <= first <= last <= RECORD and fmt in {"A", "N"} and (const is None or len(const) <= last - first + 1)
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -126,6 +127,6 @@ def _field(layout: str, name: str, given: Any) -> Field:
     if not valid:
         raise ConfigurationError(
             "format-invalide",
-            f"Formats, table {layout}, zone {name} : at = [première, dernière] entre 1 et {RECORD}, fmt = \"A\" ou \"N\".",
+            f'Formats, table {layout}, zone {name} : at = [première, dernière] entre 1 et {RECORD}, fmt = "A" ou "N".',
         )
-    return Field(name, first, slice(first - 1, last), fmt == "N", const)
+    return Field(name, first, last - first + 1, slice(first - 1, last), fmt == "N", const)

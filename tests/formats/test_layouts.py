@@ -1,0 +1,88 @@
+"""The layouts file and the engine that slices by it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oct.errors import ConfigurationError, FormatError
+from oct.formats.layouts import RECORD, Layouts
+from tests.claims import LAYOUTS, put, record
+
+TWO = """
+[one]
+mark = { at = [1, 1], fmt = "A", const = "x" }
+number = { at = [2, 4], fmt = "N" }
+word = { at = [5, 8], fmt = "A" }
+"""
+
+
+def test_a_field_is_where_the_file_says_counted_from_one() -> None:
+    layout = Layouts.from_toml(TWO)["one"]
+    assert layout.text(record((1, "x123AB  ")), "word") == "AB"
+    assert layout.raw(record((1, "x123AB  ")), "word") == b"AB  "
+    assert layout.number(record((1, "x123AB  ")), "number") == 123
+    assert layout.fields["number"].first == 2
+    assert layout.fields["number"].width == 3
+
+
+def test_a_record_is_built_with_constants_zeros_before_numbers_and_spaces_after_words() -> None:
+    assert Layouts.from_toml(TWO)["one"].build(number=7, word="AB") == record((1, "x007AB"))
+
+
+def test_a_patch_changes_its_fields_only() -> None:
+    before = record((1, "x123ABCD"), (100, "REST"))
+    assert Layouts.from_toml(TWO)["one"].patch(before, word="Z") == put(before, 5, "Z   ")
+
+
+def test_a_number_that_is_none_is_refused_with_its_place() -> None:
+    with pytest.raises(FormatError) as caught:
+        Layouts.from_toml(TWO)["one"].number(record((1, "x1 3")), "number", record_number=9)
+    assert (caught.value.code, str(caught.value.place)) == ("zone-non-numerique", "enregistrement 9, position 2")
+
+
+def test_a_value_too_long_for_its_field_is_refused_not_cut() -> None:
+    with pytest.raises(FormatError, match="3 positions"):
+        Layouts.from_toml(TWO)["one"].build(number=1234)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[one",
+        "[one]\na = 1",
+        '[one]\na = { at = [0, 3], fmt = "N" }',
+        '[one]\na = { at = [3, 2], fmt = "N" }',
+        '[one]\na = { at = [3, 129], fmt = "N" }',
+        '[one]\na = { at = [3], fmt = "N" }',
+        '[one]\na = { at = [1, 2], fmt = "X" }',
+        '[one]\na = { at = ["1", "2"], fmt = "N" }',
+        '[one]\na = { at = [1, 2], fmt = "A", const = "LONG" }',
+        '[one]\na = { fmt = "A" }',
+        '[one]\na = { at = [1.0, 2.0], fmt = "A" }',
+        "one = 1",
+    ],
+)
+def test_a_faulty_layouts_file_stops_the_start_with_a_sentence(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Layouts.from_toml(text)
+
+
+def test_every_record_of_the_shipped_file_fits_in_128_bytes() -> None:
+    for layout in LAYOUTS.by_name.values():
+        assert all(1 <= field.first <= field.slice.stop <= RECORD for field in layout.fields.values()), layout.name
+        assert len(layout.build()) == RECORD
+
+
+@given(st.binary(min_size=RECORD, max_size=RECORD), st.text(max_size=40))
+def test_any_text_fits_its_field_or_is_refused(before: bytes, word: str) -> None:
+    layout = Layouts.from_toml(TWO)["one"]
+    try:
+        after = layout.patch(before, word=word)
+    except FormatError:
+        assert len(word) > 4
+    else:
+        assert after[:4] == before[:4]
+        assert after[8:] == before[8:]
+        assert len(after) == RECORD
