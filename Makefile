@@ -1,0 +1,48 @@
+# The two commands of a newcomer are `make demo` and `make test`; CI runs the same recipes.
+# PYTHON may name another interpreter (3.11 or later). JOBS is how many test processes run at once.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: demo test check unit tools bench clean
+
+# A whole concentrator at work, on this machine alone. STAY=1 leaves it running.
+demo: $(VENV)/.runtime
+	@$(BIN)/oct demo $(if $(STAY),--stay)
+
+# Everything that CI checks: style, types, architecture, then all tests on SQLite and PostgreSQL.
+test: check unit
+
+check: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.development tools
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup
+
+# Real clients and servers that the tests drive; installed as root where that is possible, otherwise named.
+tools:
+	@sh infra/test-tools.sh
+
+# CPU of one message against its bare cryptography, printed as ratios.
+bench: $(VENV)/.development
+	$(BIN)/python infra/bench/message_cost.py
+	$(BIN)/python infra/bench/message_cost.py --memory
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed" >&2; exit 2; }
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.runtime
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
