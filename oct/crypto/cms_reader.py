@@ -120,13 +120,18 @@ def open_enveloped(blob: bytes, keys: KeyRing) -> OpenedEnvelope:
         recipient, sealed = _parse(_without_armour(blob), keys)
         content = _decipher(sealed, _content_key(recipient, sealed.key_length))
     except (FormatError, ValueError, InvalidTag, UnsupportedAlgorithm) as cause:
-        raise OpeningError(
-            "indechiffrable",
-            "Le message ne peut pas être déchiffré : vérifiez que votre logiciel utilise le certificat actuel du "
-            "concentrateur, puis renvoyez le fichier.",
-            rule="M3",
-        ) from cause
+        raise undecipherable() from cause
     return OpenedEnvelope(content, recipient.own.certificate.serial_number)
+
+
+def undecipherable() -> OpeningError:
+    """The one answer to everything that cannot be deciphered, whatever is wrong (H4)."""
+    return OpeningError(
+        "indechiffrable",
+        "Le message ne peut pas être déchiffré : vérifiez que votre logiciel utilise le certificat actuel du "
+        "concentrateur, puis renvoyez le fichier.",
+        rule="M3",
+    )
 
 
 def _without_armour(blob: bytes) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from oct.crypto.ber import oid
 from oct.crypto.cms_compressed import unwrap
-from oct.crypto.cms_reader import open_enveloped
+from oct.crypto.cms_reader import open_enveloped, undecipherable
 from oct.crypto.keystore import KeyRing
 from oct.errors import FormatError
 from oct.formats.mime_headers import Headers, MessageLimits
@@ -20,6 +20,9 @@ from oct.formats.mime_reader import Attachment, MailMessage, attachment_of, inne
 _ENVELOPED = (oid("1.2.840.113549.1.7.3"), oid("1.2.840.113549.1.9.16.1.23"))
 _LONGEST_PREFIX = 40
 """The content type stands at most this far into a CMS object."""
+
+_SIGNS_OF_NOISE = frozenset({"archive-abimee", "entete-illisible", "entete-caractere"})
+_SAMPLE, _SPACE, _LAYOUT = 256, 0x20, b"\t\n\f\r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,28 @@ class Opener:
         elif not accept_clear:
             raise FormatError("non-chiffre", "La pièce jointe n'est pas chiffrée : elle doit l'être.", rule="M2")
         return Opened(
-            file=self._bare(content),
+            file=self._bare(content) if serial is None else self._deciphered(content),
             headers=message.headers,
             description=attachment.description,
             content_type=attachment.content_type,
             serial=serial,
         )
+
+    def _deciphered(self, content: bytes) -> bytes:
+        """The bare file of what was encrypted; what cannot have been deciphered rightly says no more than that (H4).
+
+        Ciphers without integrity, and a stand-in for a key that could not be opened, give noise: noise is told from a
+        file that is wrong by its control characters, and answers as any other undecipherable message.
+        """
+        try:
+            bare = self._bare(content)
+        except FormatError as error:
+            if error.code in _SIGNS_OF_NOISE:
+                raise undecipherable() from error
+            raise
+        if any(byte < _SPACE and byte not in _LAYOUT for byte in bare[:_SAMPLE]):
+            raise undecipherable()
+        return bare
 
     def _bare(self, content: bytes) -> bytes:
         """Compression and MIME entity may enclose one another in either order (M2)."""
