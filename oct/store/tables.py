@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
     true,
 )
 
@@ -333,6 +334,33 @@ returns = Table(
     Column("size", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("state", String(12), nullable=False),
+)
+
+# Hosted mailboxes: the payload of an item is the whole message, as it would have been sent by SMTP.
+
+_SEEN = text("hidden_at IS NULL")
+mailbox_items = Table(
+    "mailbox_items",
+    metadata,
+    _id(),
+    _ref("practitioner_id", "practitioners", nullable=False),
+    _ref("payload_id", "payloads", nullable=False),
+    Column("consignment_id", BigInteger, ForeignKey("consignments.id"), unique=True),
+    Column("uid", String(70), nullable=False),  # UIDL: printable, never that of another item of the mailbox
+    Column("size", BigInteger, nullable=False),  # octets, as POP serves it, before dot-stuffing
+    Column("arrived_at", BigInteger, nullable=False),
+    Column("fetched_at", BigInteger),  # first time
+    Column("hidden_at", BigInteger),  # deleted by POP: our copy stays (R6)
+    UniqueConstraint("practitioner_id", "uid"),
+    Index("ix_mailbox_items_visible", "practitioner_id", "id", postgresql_where=_SEEN, sqlite_where=_SEEN),
+)
+
+mailbox_locks = Table(
+    "mailbox_locks",
+    metadata,
+    Column("practitioner_id", BigInteger, ForeignKey("practitioners.id"), primary_key=True),
+    Column("owner", String(80), nullable=False),
+    Column("until", BigInteger, nullable=False),
 )
 
 return_lots = Table(

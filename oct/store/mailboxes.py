@@ -1,0 +1,219 @@
+"""Hosted mailboxes: what waits for a practitioner, what was fetched, and who reads a mailbox now (R5, P6).
+
+An item points at a payload, the whole message as it would have been sent by SMTP. Deleting by POP hides the item from
+the mailbox and leaves the payload alone, so that any return can be put back until its retention ends (R6). Every
+function that writes also writes its event, in the caller's transaction.
+
+A mailbox has one reader at a time, over all processes: a row with the reader's name and an end, which the reader moves
+on while it lives. A lock past its end counts for nothing: its reader died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, select, update
+
+from oct.store import events
+from oct.store.conflicts import inserting
+from oct.store.events import Event
+from oct.store.rows import columns
+from oct.store.tables import consignments, payloads
+from oct.store.tables import mailbox_items as items
+from oct.store.tables import mailbox_locks as locks
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxItem:
+    """A message in a mailbox. `uid` is its UIDL, `size` its octets as served before dot-stuffing; instants are ms."""
+
+    id: int
+    payload_id: int
+    uid: str
+    size: int
+    arrived_at: int
+    fetched_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxCounts:
+    """What a mailbox holds: visible items and their octets, those among them never fetched, and hidden ones."""
+
+    visible: int
+    octets: int
+    unfetched: int
+    hidden: int
+
+
+_ITEM = columns(items, MailboxItem)
+
+
+def deposit(
+    conn: Connection, practitioner_id: int, payload_id: int, consignment_id: int | None, size: int, now: int
+) -> int:
+    """Put a message into a mailbox; the id of the item. `size` is that of the message, its lines ended by CRLF.
+
+    A consignment is deposited once: repeating it gives the item that is there, hidden or not.
+    """
+    statement = inserting(conn, items).values(
+        practitioner_id=practitioner_id,
+        payload_id=payload_id,
+        consignment_id=consignment_id,
+        uid=_uid(now, payload_id),
+        size=size,
+        arrived_at=now,
+    )
+    done = conn.execute(
+        statement.on_conflict_do_nothing(index_elements=[items.c.consignment_id]).returning(items.c.id)
+    ).scalar_one_or_none()
+    if done is None:
+        done = conn.execute(select(items.c.id).where(items.c.consignment_id == consignment_id)).scalar_one()
+    return int(done)
+
+
+def listing(conn: Connection, practitioner_id: int) -> list[MailboxItem]:
+    """What the mailbox shows, in order of arrival; what is past its retention shows no more."""
+    rows = conn.execute(
+        select(*_ITEM)
+        .join(payloads, payloads.c.id == items.c.payload_id)
+        .where(
+            items.c.practitioner_id == practitioner_id, items.c.hidden_at.is_(None), payloads.c.destroyed_at.is_(None)
+        )
+        .order_by(items.c.id)
+    )
+    return [MailboxItem(*row) for row in rows]
+
+
+def mark_fetched(conn: Connection, practitioner_id: int, item_ids: Collection[int], now: int) -> int:
+    """Write down that these items of the practitioner were read (event `releve`); how many. `fetched_at` keeps the
+    first time, the trace has them all."""
+    return _mark(conn, practitioner_id, item_ids, "releve", now, {"fetched_at": func.coalesce(items.c.fetched_at, now)})
+
+
+def hide(conn: Connection, practitioner_id: int, item_ids: Collection[int], now: int) -> int:
+    """Take visible items out of the practitioner's mailbox (event `efface`); how many."""
+    return _mark(conn, practitioner_id, item_ids, "efface", now, {"hidden_at": now}, items.c.hidden_at.is_(None))
+
+
+def redeliver(conn: Connection, practitioner_id: int, since: int, now: int, actor: str) -> int:
+    """Show again, as never read, all that arrived since an instant and still exists (R6, event `redepose`); how many.
+
+    Each gets a new UIDL, or a program that keeps a list of what it has read would pass it by.
+    """
+    rows = conn.execute(
+        select(items.c.id, items.c.payload_id)
+        .join(payloads, payloads.c.id == items.c.payload_id)
+        .where(
+            items.c.practitioner_id == practitioner_id,
+            items.c.arrived_at >= since,
+            payloads.c.destroyed_at.is_(None),
+        )
+    ).all()
+    for row in rows:
+        conn.execute(
+            update(items)
+            .where(items.c.id == row.id)
+            .values(uid=_uid(now, row.payload_id), hidden_at=None, fetched_at=None)
+        )
+    _tell(conn, practitioner_id, [row.id for row in rows], "redepose", now, actor)
+    return len(rows)
+
+
+def counts(conn: Connection, practitioner_id: int) -> MailboxCounts:
+    """What the practitioner's mailbox holds."""
+    visible = items.c.hidden_at.is_(None)
+    row = conn.execute(
+        select(
+            _number(visible),
+            func.coalesce(func.sum(case((visible, items.c.size), else_=0)), 0),
+            _number(visible & items.c.fetched_at.is_(None)),
+            _number(items.c.hidden_at.is_not(None)),
+        ).where(items.c.practitioner_id == practitioner_id)
+    ).one()
+    return MailboxCounts(*(int(value) for value in row))
+
+
+def try_lock(conn: Connection, practitioner_id: int, owner: str, now: int, until: int) -> bool:
+    """Become the only reader of a mailbox up to `until`; False when somebody else is. `owner` must be unique."""
+    statement = inserting(conn, locks).values(practitioner_id=practitioner_id, owner=owner, until=until)
+    taken = conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=[locks.c.practitioner_id],
+            set_={"owner": statement.excluded.owner, "until": statement.excluded.until},
+            where=locks.c.until < now,
+        ).returning(locks.c.owner)
+    ).scalar_one_or_none()
+    return taken is not None
+
+
+def holds_lock(conn: Connection, practitioner_id: int, owner: str) -> bool:
+    """Whether `owner` is still the reader; nobody else becomes it before this transaction ends."""
+    row = select(locks.c.owner).where(locks.c.practitioner_id == practitioner_id, locks.c.owner == owner)
+    return conn.execute(row.with_for_update()).one_or_none() is not None
+
+
+def renew(conn: Connection, owners: Collection[str], until: int) -> None:
+    """Move the end of these readers' locks."""
+    conn.execute(update(locks).where(locks.c.owner.in_(owners)).values(until=until))
+
+
+def unlock(conn: Connection, practitioner_id: int, owner: str) -> bool:
+    """Give the mailbox back; False when the lock was somebody else's by then."""
+    mine = (locks.c.practitioner_id == practitioner_id) & (locks.c.owner == owner)
+    return conn.execute(delete(locks).where(mine)).rowcount == 1
+
+
+def release_locks(conn: Connection, owner_prefix: str) -> int:
+    """Give back the locks of a process that died, known by the start of its readers' names; how many."""
+    return conn.execute(delete(locks).where(locks.c.owner.startswith(owner_prefix, autoescape=True))).rowcount
+
+
+def _uid(now: int, payload_id: int) -> str:
+    """The instant keeps a number that a restored backup gives again from meaning two messages (RFC 1939, 7)."""
+    return f"{now:x}.{payload_id:x}"
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count(case((condition, 1)))
+
+
+def _mark(
+    conn: Connection,
+    practitioner_id: int,
+    item_ids: Collection[int],
+    kind: str,
+    now: int,
+    fields: dict[str, Any],
+    *conditions: ColumnElement[bool],
+) -> int:
+    own = (items.c.practitioner_id == practitioner_id, items.c.id.in_(item_ids), *conditions)
+    marked = conn.execute(update(items).where(*own).values(fields).returning(items.c.id)).scalars().all()
+    _tell(conn, practitioner_id, marked, kind, now, "")
+    return len(marked)
+
+
+def _tell(conn: Connection, practitioner_id: int, item_ids: Collection[int], kind: str, now: int, actor: str) -> None:
+    """One event for each item, under the message and the consignment that it came from."""
+    rows = conn.execute(
+        select(items.c.id, items.c.uid, items.c.consignment_id, consignments.c.message_id, payloads.c.sha256)
+        .join(payloads, payloads.c.id == items.c.payload_id)
+        .outerjoin(consignments, consignments.c.id == items.c.consignment_id)
+        .where(items.c.id.in_(item_ids))
+        .order_by(items.c.id)
+    )
+    events.append(conn, [_event(row, practitioner_id, kind, now, actor) for row in rows.mappings()])
+
+
+def _event(row: RowMapping, practitioner_id: int, kind: str, now: int, actor: str) -> Event:
+    return Event(
+        at=now,
+        kind=kind,
+        outcome="fait",
+        message_id=row["message_id"],
+        consignment_id=row["consignment_id"],
+        practitioner_id=practitioner_id,
+        actor=actor,
+        data={"depot": row["id"], "uidl": row["uid"], "sha256": row["sha256"].hex()},
+    )
