@@ -121,10 +121,14 @@ def _check_derived(file: B2File, planned: Planned, context: SplitContext) -> Non
     lot = planned.source
     own = {layout: tuple(map(context.layouts[layout].at, fields)) for layout, fields in _OWN.items()}
     expected: _Expected = [(_record(file, lot.start), own["lot_header"])]
-    candidates = iter(split_invoices(lot))
-    for derived in _reread(file, planned, context).invoices:
-        invoice = next((received for received in candidates if received.number == derived.number), None)
-        if invoice is None:
+    received = {invoice.start: invoice for invoice in split_invoices(lot)}
+    made = planned.derived.invoices if planned.derived is not None else ()
+    again = _reread(file, planned, context).invoices
+    if len(again) != len(made) or len({invoice.start for invoice in made}) != len(made):
+        raise _lost("le flux AMC n'a pas les factures qui en ont été tirées")
+    for derived, source in zip(again, made, strict=True):
+        invoice = received.get(source.start)
+        if invoice is None or invoice.number != derived.number:
             raise _lost("le flux AMC contient une facture étrangère")
         if derived.billed > invoice.billed or max(derived.amo, invoice.amo) + derived.amc > invoice.billed:
             raise _lost("le flux AMC demande plus que le total facturé")

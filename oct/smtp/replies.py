@@ -51,7 +51,12 @@ _UNPRINTABLE = re.compile(r"[^ -~]")
 
 
 def of_library(status: str) -> Reply:
-    """Our reply for one of aiosmtpd's; a code that it is not known to use is an internal error."""
+    """Our reply for one of aiosmtpd's; a code that it is not known to use is an internal error.
+
+    Its last word after too many unknown commands is a 502 before it hangs up; RFC 5321 section 3.8 asks for a 421.
+    """
+    if status.endswith("goodbye."):
+        return TOO_MANY_ERRORS
     return _OF_LIBRARY.get(int(status[:3]), internal_error(""))
 
 

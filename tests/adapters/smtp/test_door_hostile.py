@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from oct.smtp.transaction import Reply, Transaction
 from tests.adapters.smtp.doors import OURS, Opener, Peer, until
 
-REPLIES = {b"%d" % code for code in (214, 221, 250, 252, 354, 452, 500, 501, 502, 503, 550, 552, 553, 554, 555)}
+REPLIES = {b"%d" % code for code in (214, 221, 250, 252, 354, 421, 452, 500, 501, 502, 503, 550, 552, 553, 554, 555)}
 CANARY = "2690599999999"
 SMUGGLED = b"MAIL FROM:<pirate@ps.test>\r\nRCPT TO:<" + OURS.encode() + b">\r\nDATA\r\nfaux\r\n"
 
@@ -310,7 +310,7 @@ def test_any_octets_are_answered_without_a_surprise(opens: Opener, octets: bytes
         answers = []
         while answer := peer.reply():
             answers.append(answer)
-        assert answers[-1] == b"221 2.0.0 Au revoir\r\n"
+        assert answers[-1][:4] in (b"221 ", b"421 ")  # said goodbye, or sent away for its errors
         assert all(answer[:3] in REPLIES for answer in answers)
     assert logs == []
 
