@@ -27,13 +27,12 @@ from oct.store import consignments, messages
 from oct.store.messages import Message
 
 _log = structlog.get_logger()
-_SWEEP_S = 30
-"""How often what nobody rang for is looked at (P2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much runs at once. `lease` and `look` are milliseconds; `any_recipient`: all leaves through one relay."""
+    """How much runs at once. `lease` and `look` are milliseconds: `look` is how often what nobody rang for is looked at
+    (P2); `any_recipient`: all leaves through one relay."""
 
     processors: int
     senders: int
@@ -163,7 +162,7 @@ class Runner:
         while not self._stopping.is_set():
             if self._survive(lambda: bool(sweep(self._workshop))):
                 self._outgoing.ring()
-            self._stopping.wait(_SWEEP_S)
+            self._stopping.wait(self._pace.look / 1000)
 
     def _owner(self) -> str:
         """A name that no other claim has; its beginning is the program's."""
