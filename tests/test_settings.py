@@ -63,9 +63,9 @@ def test_every_key_of_the_shipped_file_is_explained() -> None:
 
 def test_the_environment_wins_over_the_file_and_origins_are_known(tmp_path: Path) -> None:
     path = written(tmp_path, '[oct]\nname = "A"\nhostname = "a"\n')
-    loaded = load(path, {"OCT_OCT__NAME": "B", "OCT_SMTP__LISTEN": "127.0.0.1:1, [::1]:2", "HOME": "/"})
+    loaded = load(path, {"OCT_OCT__NAME": "B", "OCT_SMTP__LISTEN": "127.0.0.1:1, tls://[::1]:2", "HOME": "/"})
     assert (loaded.settings.oct.name, loaded.settings.oct.hostname) == ("B", "a")
-    assert loaded.settings.smtp.listen == ("127.0.0.1:1", "[::1]:2")
+    assert loaded.settings.smtp.listen == ("127.0.0.1:1", "tls://[::1]:2")
     origins = {(one.section, one.key): one.origin for one in shown(loaded)}
     assert origins["oct", "name"] is Origin.ENVIRONMENT
     assert origins["oct", "hostname"] is Origin.FILE
@@ -108,6 +108,7 @@ def test_all_faults_are_told_at_once_in_french_one_a_line(tmp_path: Path) -> Non
         [delivery]
         tls = "yes"
         relay = "x"
+        routes = { "rss.fr" = "x" }
         [store]
         pool_size = 500
         [keys]
@@ -125,13 +126,14 @@ def test_all_faults_are_told_at_once_in_french_one_a_line(tmp_path: Path) -> Non
             "[oct] number : un texte entre guillemets est attendu.",
             "[oct] name : un texte non vide est attendu.",
             "[oct] address : attendu : une adresse électronique.",
-            "[smtp] listen (élément 1) : attendu : hôte:port, par exemple 127.0.0.1:2525.",
+            "[smtp] listen (élément 1) : attendu : hôte:port ou tls://hôte:port, par exemple 127.0.0.1:2525.",
             '[smtp] idle : attendu : un nombre et une unité, par exemple "48h".',
             "[smtp] max_recipients : 1 au moins.",
             "[smtp] max_connections : un nombre entier est attendu.",
             "[smtp] max_connection : clé inconnue.",
             "[delivery] tls : valeurs possibles : 'none', 'opportunistic' ou 'required'.",
             "[delivery] relay : attendu : hôte:port, ou rien.",
+            "[delivery] routes (rss.fr) : attendu : hôte:port, par exemple 127.0.0.1:2525.",
             "[store] pool_size : 100 au plus.",
             "[keys] directory : un chemin entre guillemets est attendu.",
             "[clear] accept : true ou false est attendu.",
@@ -177,6 +179,11 @@ def test_values_are_shown_as_they_are_written() -> None:
     assert values["delivery", "retry"] == "1m, 5m, 15m, 1h, 4h"
     assert values["smtp", "max_message"] == "25MiB"
     assert values["clear", "accept"] == "false"
+
+
+def test_a_table_of_routes_is_shown_on_one_line(tmp_path: Path) -> None:
+    loaded = load(written(tmp_path, '[delivery]\nroutes = { "rss.fr" = "10.0.0.1:25" }\n'), {})
+    assert ("routes", "rss.fr = 10.0.0.1:25") in {(one.key, one.value) for one in shown(loaded)}
 
 
 @given(st.sampled_from([TIME, BYTES]), st.integers(min_value=0, max_value=10**15))

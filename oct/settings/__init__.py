@@ -141,6 +141,8 @@ def _written(value: object, unit: Unit | None) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} = {_written(one, unit)}" for name, one in value.items())
     if isinstance(value, tuple):
         return ", ".join(_written(one, unit) for one in value)
     return unit.write(value) if unit is not None and isinstance(value, int) else str(value)

@@ -40,5 +40,5 @@ def _fault(fault: ErrorDetails) -> str:
     if not rest:
         return f"[{section}] : {'table inconnue' if fault['type'] == _UNKNOWN else sentence}."
     key, *items = rest
-    place = f" (élément {int(items[0]) + 1})" if items else ""
+    place = "".join(f" (élément {item + 1})" if isinstance(item, int) else f" ({item})" for item in items[:1])
     return f"[{section}] {key}{place} : {sentence}."

@@ -15,7 +15,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from oct.domain.conventions import Conventions
-from oct.settings.values import Address, Duration, Durations, HostPorts, OctNumber, Relay, Size, separated
+from oct.settings.values import (
+    Address,
+    Duration,
+    Durations,
+    HostPort,
+    Listeners,
+    OctNumber,
+    OptionalAddress,
+    Relay,
+    Size,
+    separated,
+)
 
 
 class Section(BaseModel):
@@ -34,7 +45,7 @@ class OctSection(Section):
 class SmtpSection(Section):
     """The door where practitioners and insurers hand in their messages."""
 
-    listen: HostPorts = ("127.0.0.1:2525",)
+    listen: Listeners = ("127.0.0.1:2525",)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     max_message: Size = 25 << 20
@@ -56,6 +67,7 @@ class DeliverySection(Section):
     """How messages leave."""
 
     relay: Relay = ""
+    routes: Mapping[str, HostPort] = {}
     tls: Literal["none", "opportunistic", "required"] = "opportunistic"
     retry: Durations = (60_000, 300_000, 900_000, 3_600_000, 14_400_000)
     expire: Duration = 5 * 86_400_000
@@ -88,6 +100,12 @@ class ClearSection(Section):
     """Attachments that are not encrypted."""
 
     accept: bool = False
+
+
+class DloiSection(Section):
+    """The card opposition list."""
+
+    issuer: OptionalAddress = ""
 
 
 class OpeningSection(Section):
@@ -141,6 +159,7 @@ class Settings(Section):
     keys: KeysSection = KeysSection()
     certificates: CertificatesSection = CertificatesSection()
     clear: ClearSection = ClearSection()
+    dloi: DloiSection = DloiSection()
     opening: OpeningSection = OpeningSection()
     worker: WorkerSection = WorkerSection()
     formats: FormatsSection = FormatsSection()

@@ -60,12 +60,16 @@ Size = Annotated[int, BeforeValidator(BYTES.read), BYTES]
 """Bytes."""
 Durations = Annotated[tuple[Duration, ...], BeforeValidator(separated), TIME]
 """A list; in the environment, separated by commas."""
-Address = Annotated[
-    str,
-    _matching(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+", "une adresse électronique"),
-    Field(max_length=254),
+_ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+"
+Address = Annotated[str, _matching(_ADDRESS, "une adresse électronique"), Field(max_length=254)]
+OptionalAddress = Annotated[
+    str, _matching(f"(?:{_ADDRESS})?", "une adresse électronique, ou rien"), Field(max_length=254)
 ]
 OctNumber = Annotated[str, _matching("[0-9]{9,14}", "9 à 14 chiffres, entre guillemets")]
 HostPort = Annotated[str, _matching(_PLACE, "hôte:port, par exemple 127.0.0.1:2525")]
-HostPorts = Annotated[tuple[HostPort, ...], BeforeValidator(separated)]
+Listener = Annotated[
+    str, _matching(rf"(?:tls://)?{_PLACE}", "hôte:port ou tls://hôte:port, par exemple 127.0.0.1:2525")
+]
+"""`tls://`: TLS from the first byte."""
+Listeners = Annotated[tuple[Listener, ...], BeforeValidator(separated)]
 Relay = Annotated[str, _matching(rf"(?:{_PLACE})?", "hôte:port, ou rien")]
