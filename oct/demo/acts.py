@@ -179,7 +179,7 @@ def paid_together(stage: Stage) -> None:
     pair = []
     for sender in (DOCTOR, PHYSIO):
         lot = claims.fse_lot(sender, MSA)
-        act = stage.submit(f"RSP pour deux PS ({sender.type})", sender, claims.file(sender, [lot]))
+        act = stage.submit("RSP pour deux PS", sender, claims.file(sender, [lot]))
         stage.expect_lots(act, {MSA: [lot]})
         stage.expect_art(act, "TRAITÉ.")
         pair.append((act, sender, lot))

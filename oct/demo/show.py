@@ -26,7 +26,7 @@ def show(console: Console, directory: Path, stay: Event | None) -> bool:
         console.print(_table(stage.acts, entries))
         faults = [(act.title, fault) for act in stage.acts for fault in act.faults]
         for title, fault in faults:
-            console.print(f"[red]✗ {title} : {fault}[/red]")
+            console.print(f"✗ {title} : {fault}", style="red", markup=False)
         if stay is not None:
             console.print(f"Le concentrateur reste en marche : SMTP 127.0.0.1:{world.port}. Ctrl-C pour l'arrêter.")
             stay.wait()
