@@ -43,7 +43,17 @@ class CaisseRow:
     organism: str
     computer_centre: str
     address: str
-    """Lower case; the usual pattern when the table gives none."""
+    """Lower case; empty when the table gives none."""
+
+    @property
+    def usual_address(self) -> str:
+        """Where such an organism receives when nothing else is known."""
+        return f"{self.regime}{self.organism}@{self.organism}.{self.regime}.rss.fr"
+
+    @property
+    def insurer_key(self) -> tuple[str, str, str]:
+        """The insurer it leads to: régime, recipient organism, computer centre."""
+        return self.regime, self.organism, self.computer_centre
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -125,17 +135,15 @@ def read_caisses(data: bytes) -> Table[CaisseRow]:
     mailbox = next((at for at, name in enumerate(header) if name in _MAILBOX_COLUMNS), None)
 
     def read(cells: Sequence[str]) -> CaisseRow:
-        regime = _regime(cells[0])
-        organism = _digits(cells[5], 3, "organisme destinataire")
         given = cells[mailbox].strip() if mailbox is not None else ""
         return CaisseRow(
-            regime=regime,
+            regime=_regime(cells[0]),
             caisse=_digits(cells[1], 3, "caisse gestionnaire"),
             centre=_digits(cells[2], 4, "centre gestionnaire"),
             label=_label(cells[3], "libellé"),
-            organism=organism,
+            organism=_digits(cells[5], 3, "organisme destinataire"),
             computer_centre=_digits(cells[6], 3, "centre informatique"),
-            address=_address(given or f"{regime}{organism}@{organism}.{regime}.rss.fr"),
+            address=_address(given) if given else "",
         )
 
     return _one_address_each(_read(lines, len(header), read))
@@ -272,7 +280,7 @@ def _one_address_each(table: Table[CaisseRow]) -> Table[CaisseRow]:
     refused = list(table.refused)
     known: dict[tuple[str, str, str], tuple[int, str]] = {}
     for number, row in table.rows:
-        first, address = known.setdefault((row.regime, row.organism, row.computer_centre), (number, row.address))
+        first, address = known.setdefault(row.insurer_key, (number, row.address)) if row.address else (number, "")
         if address == row.address:
             rows.append((number, row))
         else:

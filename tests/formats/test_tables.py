@@ -48,7 +48,8 @@ def test_the_official_table_is_read_as_it_is_published() -> None:
         official('"01";"422";"0000";"SAINT ÉTIENNE";"Régime Général";"422";"016";"1 rue";"";"X";"42000";"";"";""')
     )
     assert table.refused == ()
-    assert table.rows == ((2, CaisseRow("01", "422", "0000", "SAINT ÉTIENNE", "422", "016", "01422@422.01.rss.fr")),)
+    assert table.rows == ((2, CaisseRow("01", "422", "0000", "SAINT ÉTIENNE", "422", "016", "")),)
+    assert table.rows[0][1].usual_address == "01422@422.01.rss.fr"
 
 
 def test_a_column_of_mailboxes_wins_over_the_pattern() -> None:

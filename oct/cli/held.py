@@ -1,0 +1,145 @@
+"""`oct held`: what waits for a person, and what may be decided of it: release, route elsewhere, refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oct.cli import words
+from oct.cli.opening import ConfigOption, JsonOption, actor, at_desk, read_settings
+from oct.cli.printing import Instant, instant, print_fields, print_rows
+from oct.cli.usage import Noun
+from oct.errors import RuleError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from oct.steps.workshop import Workshop
+    from oct.store.holds import Hold
+
+app = Noun("Ce qui attend une décision : libérer, réacheminer, refuser.")
+
+HoldId = Annotated[int, typer.Argument(metavar="ID", help="Numéro de la retenue (« oct held list »).")]
+
+_PAGE = 500
+
+
+@app.command("list")
+def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Liste les retenues ouvertes, la plus ancienne d'abord."""
+    with at_desk(config) as desk, desk.store.read() as conn:
+        rows = [_row(conn, hold) for hold in _open_holds(conn)]
+    headings = {
+        "id": "Id",
+        "depuis": "Depuis",
+        "objet": "Objet",
+        "suivi": "Suivi",
+        "ps": "PS",
+        "lots": "Lots",
+        "motif": "Motif",
+    }
+    print_rows(rows, headings, as_json=as_json, empty="Rien n'attend de décision.")
+
+
+@app.command()
+def show(hold_id: HoldId, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Montre une retenue."""
+    from oct.store import holds
+
+    with at_desk(config) as desk, desk.store.read() as conn:
+        hold = holds.by_id(conn, hold_id)
+        if hold is None:
+            raise RuleError("retenue-inconnue", f"Aucune retenue ne porte le numéro {hold_id}.")
+        fields = _row(conn, hold)
+    print_fields(fields, as_json=as_json)
+
+
+@app.command()
+def release(hold_id: HoldId, config: ConfigOption = None) -> None:
+    """Laisse partir ce qui attend, si ce qui l'empêchait est réglé."""
+    from oct.steps.release import release as let_go
+
+    with _workshop(config) as workshop:
+        let_go(workshop, hold_id, actor())
+    print(f"Retenue {hold_id} libérée.")
+
+
+@app.command()
+def route(
+    hold_id: HoldId,
+    to: Annotated[str, typer.Option("--to", metavar="ASSUREUR", help="Identifiant, adresse ou numéro d'AMC.")],
+    config: ConfigOption = None,
+) -> None:
+    """Envoie ce qui attend à un assureur désigné."""
+    from oct.cli.insurers import find_insurer
+    from oct.steps.release import release as let_go
+
+    with _workshop(config) as workshop:
+        with workshop.store.read() as conn:
+            insurer = find_insurer(conn, to)
+        let_go(workshop, hold_id, actor(), insurer)
+    print(f"Retenue {hold_id} envoyée à {insurer.label}.")
+
+
+@app.command()
+def refuse(
+    hold_id: HoldId,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXTE", help="Raison, dite au PS telle quelle.")],
+    config: ConfigOption = None,
+) -> None:
+    """Refuse ce qui attend.
+
+    Il ne partira jamais ; le PS apprend pourquoi.
+    """
+    from oct.steps.release import refuse as turn_down
+
+    with _workshop(config) as workshop:
+        turn_down(workshop, hold_id, actor(), reason)
+    print(f"Retenue {hold_id} refusée.")
+
+
+@contextmanager
+def _workshop(config: Path | None) -> Iterator[Workshop]:
+    from oct.bootstrap import open_workshop
+    from oct.cli.logs import configure
+
+    configure("")
+    workshop = open_workshop(read_settings(config))
+    try:
+        yield workshop
+    finally:
+        workshop.store.close()
+
+
+def _open_holds(conn: Connection) -> Iterator[Hold]:
+    from oct.store import holds
+
+    last = 0
+    while page := holds.list_open(conn, limit=_PAGE, after=last):
+        yield from page
+        last = page[-1].id
+
+
+def _row(conn: Connection, hold: Hold) -> dict[str, Any]:
+    from oct.store import insurers, lots, messages, practitioners
+
+    message = messages.by_id(conn, hold.message_id)
+    account = practitioners.by_id(conn, message.practitioner_id or 0) if message is not None else None
+    insurer = insurers.by_id(conn, hold.insurer_id or 0)
+    return {
+        "id": hold.id,
+        "depuis": Instant(hold.opened_at),
+        "objet": words.word(words.SUBJECT, hold.subject),
+        "suivi": message.trace if message is not None else "",
+        "ps": account.number if account is not None else "",
+        "lots": [f"{lot.ps_number}/{lot.number}/{lot.lot_date}" for lot in lots.of_hold(conn, hold.id)],
+        "assureur": insurer.label if insurer is not None else "",
+        "code": hold.code,
+        "motif": hold.sentence,
+        "decision": hold.decision,
+        "close": instant(hold.closed_at),
+    }

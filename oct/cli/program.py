@@ -1,0 +1,29 @@
+"""The whole command line, put together from its nouns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from oct.cli import certs, config, demo, held, init, insurers, ps, run, simulate, status, trace
+from oct.cli.usage import Noun
+
+_HELP = "Concentrateur OCT : reçoit les télétransmissions des PS, les répartit par assureur, rapporte les retours."
+
+
+def command() -> Any:
+    """The command that runs any line."""
+    program = Noun(_HELP)
+    for single in (init.init, run.run, demo.demo, config.config, status.status):
+        program.command()(single)
+    for name, noun in (
+        ("ps", ps.app),
+        ("insurers", insurers.app),
+        ("certs", certs.app),
+        ("held", held.app),
+        ("trace", trace.app),
+        ("simulate", simulate.app),
+    ):
+        program.add_typer(noun, name=name)
+    return typer.main.get_command(program)

@@ -1,0 +1,93 @@
+"""`oct status`: what is where, how long the queues are, what needs a person (K1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from oct.cli import DOES_NOT_HOLD, words
+from oct.cli.opening import ConfigOption, JsonOption, at_desk
+from oct.cli.printing import Instant, instant, print_json
+
+if TYPE_CHECKING:
+    from oct.steps.validity import Finding
+    from oct.store.overview import Overview
+
+_SLOW_MS = 15 * 60_000
+"""A message should be processed well before this."""
+
+
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Dit où en est chaque flux.
+
+    Sortie 1 si quelque chose demande une personne.
+    """
+    from oct.cli.certs import findings_at
+    from oct.store.overview import overview
+
+    with at_desk(config) as desk:
+        with desk.store.read() as conn:
+            seen = overview(conn)
+        findings = [one for one in findings_at(desk) if one.needs_a_person]
+        alerts = _alerts(seen, findings, desk.now)
+    if as_json:
+        print_json(_document(seen, findings, alerts))
+    else:
+        _tell(seen, alerts)
+    if alerts:
+        raise typer.Exit(DOES_NOT_HOLD)
+
+
+def _alerts(seen: Overview, findings: list[Finding], now: int) -> list[str]:
+    alerts = [f"{count} en attente de décision : {code}" for code, count in sorted(seen.held.items())]
+    if seen.oldest_due is not None and seen.oldest_due < now - _SLOW_MS:
+        alerts.append(f"des messages attendent d'être traités depuis le {Instant(seen.oldest_due)} : « oct run » ?")
+    alerts += [f"{one.what} : {one.sentence}" for one in findings]
+    return alerts
+
+
+def _tell(seen: Overview, alerts: list[str]) -> None:
+    print(f"Messages     : {_counts(seen.messages, words.MESSAGE)}")
+    print(f"Lots         : {_counts(seen.lots, words.LOT)}")
+    print(f"Envois       : {_counts(seen.consignments, words.CONSIGNMENT)}")
+    if seen.deferred:
+        print(f"Reportés     : {seen.deferred} envois déjà tentés")
+    for queue in seen.backlog:
+        print(f"  {queue.recipient} : {queue.waiting} depuis le {Instant(queue.oldest_created_at)}, "
+              f"prochain essai le {Instant(queue.next_due_at)}")  # fmt: skip
+    print(f"À traiter    : {'rien' if seen.oldest_due is None else f'depuis le {Instant(seen.oldest_due)}'}")
+    print("Tout va bien." if not alerts else "À voir :")
+    for alert in alerts:
+        print(f"  {alert}")
+
+
+def _counts(counts: Mapping[str, int], names: Mapping[str, str]) -> str:
+    return ", ".join(f"{count} {words.word(names, state)}" for state, count in counts.items()) or "aucun"
+
+
+def _document(seen: Overview, findings: list[Finding], alerts: list[str]) -> dict[str, Any]:
+    return {
+        "messages": seen.messages,
+        "lots": seen.lots,
+        "envois": seen.consignments,
+        "reportes": seen.deferred,
+        "retenues": seen.held,
+        "plus_ancienne_retenue": instant(seen.oldest_hold),
+        "plus_ancien_a_traiter": instant(seen.oldest_due),
+        "files": [
+            {
+                "destinataire": queue.recipient,
+                "envois": queue.waiting,
+                "depuis": Instant(queue.oldest_created_at),
+                "prochain_essai": Instant(queue.next_due_at),
+            }
+            for queue in seen.backlog
+        ],
+        "certificats": [
+            {"niveau": one.level.value, "id": one.id, "certificat": one.what, "constat": one.sentence}
+            for one in findings
+        ],
+        "alertes": alerts,
+    }

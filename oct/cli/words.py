@@ -1,0 +1,40 @@
+"""The French words for states and kinds, wherever a command shows one. What is not here is shown as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+MESSAGE: Mapping[str, str] = {
+    "received": "reçu, à traiter",
+    "processed": "traité",
+    "refused": "refusé",
+    "held": "retenu",
+}
+CONSIGNMENT: Mapping[str, str] = {"waiting": "en attente", "delivered": "remis", "failed": "non remis"}
+LOT: Mapping[str, str] = {
+    "received": "reçu",
+    "held": "retenu",
+    "refused_here": "refusé ici",
+    "duplicate": "doublon, non transmis",
+    "sent": "en partance",
+    "delivered": "remis à l'assureur",
+    "acknowledged": "accepté (ARL)",
+    "refused": "refusé par l'assureur",
+    "paid": "payé",
+    "part_paid": "payé en partie",
+    "rejected": "rejeté",
+}
+SUBJECT: Mapping[str, str] = {
+    "message": "message",
+    "file": "fichier",
+    "lot": "lots",
+    "consignment": "envoi",
+    "return": "retour",
+}
+ORIGIN: Mapping[str, str] = {"ps": "PS", "assureur": "assureur", "avis": "avis de remise"}
+KIND: Mapping[str, str] = {"facture": "factures", "art": "ART", "texte": "texte", "retour": "retour"}
+
+
+def word(words: Mapping[str, str], state: str) -> str:
+    """The French word of a state."""
+    return words.get(state, state)

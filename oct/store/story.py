@@ -1,0 +1,76 @@
+"""Everything that is known of one message, read in one transaction: what `oct trace show` and the console tell (J1).
+
+Rows only, never a payload.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, or_, select
+
+from oct.store import consignments, events, files, lots, messages, returns
+from oct.store.consignments import Consignment
+from oct.store.events import Event
+from oct.store.files import StoredFile
+from oct.store.holds import Hold
+from oct.store.lots import Invoice, Lot
+from oct.store.messages import Message
+from oct.store.returns import LotAnswer, Return
+from oct.store.rows import columns
+from oct.store.tables import holds as hold_table
+from oct.store.tables import lots as lot_table
+from oct.store.tables import return_lots
+from oct.store.tables import returns as return_table
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A message, what came of it, and what answered it. Lists are in order of time; `invoices` by lot id.
+
+    `returns` are those that this message brought and those that answer its lots.
+    """
+
+    message: Message
+    files: tuple[StoredFile, ...]
+    lots: tuple[Lot, ...]
+    invoices: dict[int, list[Invoice]]
+    consignments: tuple[Consignment, ...]
+    holds: tuple[Hold, ...]
+    returns: tuple[tuple[Return, list[LotAnswer]], ...]
+    events: tuple[Event, ...]
+
+
+def tell(conn: Connection, message_id: int) -> Story | None:
+    """The story of a message, None when there is no such message."""
+    message = messages.by_id(conn, message_id)
+    if message is None:
+        return None
+    carried = lots.of_message(conn, message_id)
+    return Story(
+        message=message,
+        files=tuple(files.of_message(conn, message_id)),
+        lots=tuple(carried),
+        invoices={lot.id: lots.invoices_of(conn, lot.id) for lot in carried},
+        consignments=tuple(consignments.of_message(conn, message_id)),
+        holds=tuple(_holds(conn, message_id)),
+        returns=tuple((one, returns.answers_of(conn, one.id)) for one in _returns(conn, message_id)),
+        events=tuple(events.of_message(conn, message_id)),
+    )
+
+
+def _holds(conn: Connection, message_id: int) -> list[Hold]:
+    statement = select(*columns(hold_table, Hold)).where(hold_table.c.message_id == message_id)
+    return [Hold(*row) for row in conn.execute(statement.order_by(hold_table.c.id))]
+
+
+def _returns(conn: Connection, message_id: int) -> list[Return]:
+    answering = (
+        select(return_lots.c.return_id)
+        .join(lot_table, lot_table.c.id == return_lots.c.lot_id)
+        .where(lot_table.c.message_id == message_id)
+    )
+    statement = select(*columns(return_table, Return)).where(
+        or_(return_table.c.message_id == message_id, return_table.c.id.in_(answering))
+    )
+    return [Return(*row) for row in conn.execute(statement.order_by(return_table.c.id))]
