@@ -57,10 +57,14 @@ class KeyRing:
     def load(cls, directory: Path, passphrase: bytes | None = None) -> KeyRing:
         """Every `<name>.key` of `directory` with its `<name>.pem`, in the order of their names.
 
+        A key that still waits for its certificate is left out, unless there is no other.
+
         Raises ConfigurationError "cles-absentes", "cle-illisible", "certificat-absent", "certificat-illisible" or
         "cle-et-certificat".
         """
-        keys = tuple(_load_pair(path, passphrase) for path in sorted(directory.glob("*.key")))
+        found = sorted(directory.glob("*.key"))
+        complete = [path for path in found if path.with_suffix(".pem").exists()]
+        keys = tuple(_load_pair(path, passphrase) for path in complete or found)
         if not keys:
             raise ConfigurationError(
                 "cles-absentes", f"Aucune clé dans {directory} : créez-en une avec « oct init » ou corrigez [keys]."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -144,3 +144,14 @@ def test_a_private_file_is_for_its_owner_alone_and_never_overwritten(tmp_path: P
     assert path.read_bytes() == b"secret"
     with pytest.raises(ConfigurationError, match="fichier-secret"):
         write_private(tmp_path / "absent" / "oct.key", b"secret")
+
+
+def test_a_key_that_waits_for_its_certificate_does_not_hinder_the_others(tmp_path: Path) -> None:
+    waiting, _ = generate_key_and_request("oct@concentrateur.example", "OCT")
+    (tmp_path / "attente.key").write_bytes(waiting)
+    with pytest.raises(ConfigurationError) as alone:
+        KeyRing.load(tmp_path)
+    own = TestAuthority.create(datetime(2026, 11, 20, tzinfo=UTC)).issue("oct@concentrateur.example")
+    (tmp_path / "oct.key").write_bytes(private_pem(own.private_key))
+    (tmp_path / "oct.pem").write_bytes(own.certificate.public_bytes(Encoding.PEM))
+    assert (alone.value.code, [key.name for key in KeyRing.load(tmp_path).keys]) == ("certificat-absent", ["oct"])
