@@ -148,12 +148,6 @@ def try_lock(conn: Connection, practitioner_id: int, owner: str, now: int, until
     return taken is not None
 
 
-def holds_lock(conn: Connection, practitioner_id: int, owner: str) -> bool:
-    """Whether `owner` is still the reader; nobody else becomes it before this transaction ends."""
-    row = select(locks.c.owner).where(locks.c.practitioner_id == practitioner_id, locks.c.owner == owner)
-    return conn.execute(row.with_for_update()).one_or_none() is not None
-
-
 def renew(conn: Connection, owners: Collection[str], until: int) -> None:
     """Move the end of these readers' locks."""
     conn.execute(update(locks).where(locks.c.owner.in_(owners)).values(until=until))
