@@ -1,0 +1,214 @@
+"""A concentrator as a real process, in a directory of its own, with everything outside of it simulated.
+
+`play` hands a message in by SMTP, waits until nothing is left to do, and gives what came of it: the answer, what
+insurers got, what arrived in mailboxes.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from oct.simulators.insurer import Opened
+from oct.simulators.mail import Letter
+from oct.simulators.sending import Reply, deliver
+from oct.store import consignments, messages
+from oct.store.engine import Store, open_store
+from tests.journeys.golden import OCT, PKI
+from tests.journeys.outside import Outside, text_of
+from tests.journeys.waiting import until
+
+ROOT = Path(__file__).parents[2]
+_TRACE = re.compile(r"suivi (\w{6}-\w{8})")
+_START_S = 30
+OCT_PROGRAM = Path(sys.executable).with_name("oct")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one message."""
+
+    reply: Reply
+    opened: list[Opened]
+    letters: list[Letter]
+    """Everything that no insurer got, to whatever address."""
+
+    @property
+    def trace(self) -> str:
+        """The trace number of the 250."""
+        found = _TRACE.search(self.reply.text)
+        assert found is not None, self.reply
+        return found[1]
+
+    @property
+    def art(self) -> str:
+        """The text of the one ART, which names the trace number of the 250 (T1)."""
+        (letter,) = self.letters
+        assert letter.description.startswith("ART/")
+        text = text_of(letter)
+        assert f"Numéro de suivi : {self.trace}" in text
+        return text
+
+    @property
+    def files(self) -> dict[str, list[bytes]]:
+        """The files that each insurer got."""
+        found: dict[str, list[bytes]] = {}
+        for one in self.opened:
+            found.setdefault(one.arrival.rcpt_to, []).append(one.file.data)
+        return found
+
+
+class World:
+    """One concentrator. `launcher` is the command that serves, without its configuration."""
+
+    def __init__(self, directory: Path, launcher: Sequence[str | Path], outside: Outside) -> None:
+        self.directory = directory
+        self.outside = outside
+        self.port = free_port()
+        self._launcher = launcher
+        self._process: subprocess.Popen[bytes] | None = None
+        self._store: Store | None = None
+
+    @property
+    def door(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+    @property
+    def store(self) -> Store:
+        """The program's own database, read beside it."""
+        if self._store is None:
+            self._store = open_store(f"sqlite:///{self.directory / 'oct.db'}")
+        return self._store
+
+    @property
+    def log(self) -> str:
+        """All that the program wrote on its standard output and error."""
+        return (self.directory / "log").read_text(encoding="utf-8")
+
+    def configure(self, **sections: str) -> None:
+        """Writes oct.toml: `sections` are lines to add to those that every world needs."""
+        lines = {
+            "oct": 'number = "552100554"\naddress = "oct@concentrateur.example"\nname = "Concentrateur essai"',
+            "smtp": f'listen = ["127.0.0.1:{self.port}"]',
+            "delivery": f'relay = "127.0.0.1:{self.outside.port}"\nretry = ["100ms"]',
+            "worker": 'sweep = "200ms"',
+        }
+        lines |= {name: f"{lines.get(name, '')}\n{more}" for name, more in sections.items()}
+        text = "\n".join(f"[{name}]\n{body}" for name, body in lines.items())
+        (self.directory / "oct.toml").write_text(text, encoding="utf-8")
+
+    def start(self) -> None:
+        """Starts the program and waits for its greeting."""
+        self.launch()
+        until("the door greets", self._greets, _START_S)
+
+    def launch(self) -> None:
+        """Starts the program, without waiting."""
+        with (self.directory / "log").open("ab") as log:
+            command = [*self._launcher, "--config", self.directory / "oct.toml"]
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM; the exit code, -9 when it had to be killed after 20 s."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.process.returncode
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    def close(self) -> None:
+        """Ends everything."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        if self._store is not None:
+            self._store.close()
+        self.outside.stop()
+
+    def oct(self, *arguments: str) -> str:
+        """One `oct` command of the operator, beside the running program; what it printed."""
+        return oct_command(self.directory, *arguments)
+
+    def send(self, mail_from: str, message: bytes, recipient: str = OCT) -> Reply:
+        """One SMTP session with the door."""
+        return deliver(self.door, mail_from, recipient, message)
+
+    def play(self, mail_from: str, message: bytes) -> Outcome:
+        """Sends, waits until nothing is due, and gathers what came of it."""
+        before = len(self.outside.arrivals)
+        reply = self.send(mail_from, message)
+        self.settle()
+        return self.since(before, reply)
+
+    def since(self, before: int, reply: Reply) -> Outcome:
+        """What arrived after the first `before` arrivals, as what came of a message answered with `reply`."""
+        arrived = self.outside.arrivals[before:]
+        letters = [
+            Letter(one.mail_from, one.rcpt_to, one.raw) for one in arrived if not self.outside.is_insurer(one.rcpt_to)
+        ]
+        return Outcome(reply, self.outside.opened(before), letters)
+
+    def settle(self, seconds: float = 30) -> None:
+        """Waits until nothing is left to open nor to send."""
+        until("nothing is due", lambda: not self.due(), seconds)
+
+    def due(self) -> bool:
+        """Whether anything waits to be opened or sent."""
+        with self.store.read() as conn:
+            return messages.oldest_due(conn) is not None or bool(consignments.backlog(conn))
+
+    def _greets(self) -> bool:
+        assert self.process.poll() is None, self.log
+        try:
+            smtplib.SMTP(*self.door, local_hostname="essai.example", timeout=5).quit()
+        except OSError:
+            return False
+        return True
+
+
+@contextmanager
+def running(template: Path, directory: Path, launcher: Sequence[str | Path], **sections: str) -> Iterator[World]:
+    """A world that runs, from a copy of an installation."""
+    shutil.copytree(template, directory)
+    outside = Outside(PKI)
+    outside.start()
+    world = World(directory, launcher, outside)
+    try:
+        world.configure(**sections)
+        world.start()
+        yield world
+    finally:
+        world.close()
+
+
+def oct_command(directory: Path, *arguments: str) -> str:
+    """An `oct` command in a directory that holds its oct.toml; what it printed."""
+    done = subprocess.run([OCT_PROGRAM, *arguments], cwd=directory, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
