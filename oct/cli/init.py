@@ -49,15 +49,13 @@ def init(
     text = _filled(built_in(CONFIG_NAME), {"number": number, "address": address, "name": name})
     check_text(text)
     _make_folder(directory)
-    path.write_text(text, encoding="utf-8")
-    try:
-        settings = load(path, os.environ).settings
-        _make_master_key(settings)
-        upgrade(settings.store.url)
-        _make_keys(directory, settings, test=test)
-    except BaseException:
-        path.unlink()  # written last in effect: run again, init completes what is missing
-        raise
+    draft = path.with_suffix(".toml.nouveau")
+    draft.write_text(text, encoding="utf-8")
+    settings = load(draft, os.environ).settings
+    _make_master_key(settings)
+    upgrade(settings.store.url)
+    _make_keys(directory, settings, test=test)
+    draft.replace(path)  # last: until then, init run again completes what is missing
     print(f"Configuration : {path}")
     print(f"Base          : version {REVISION}")
 

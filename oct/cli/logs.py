@@ -1,8 +1,7 @@
 """The program's log: JSON lines on the standard error output, at the level of OCT_LOG or `--log`.
 
-The log of the libraries (aiosmtpd, SQLAlchemy, asyncio) joins it by its fixed texts only: never their arguments, an
-exception's text or a second line, where a payload, an address or a query could stand. `mail.log`, which tells every
-SMTP command at DEBUG, is held to warnings.
+The log of the libraries (SQLAlchemy, asyncio, Alembic) joins it by its fixed texts only, from warnings on: never their
+arguments, an exception's text or a second line, where a payload, an address or a query could stand.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
-_CHATTY = ("mail.log", "sqlalchemy", "asyncio", "alembic")
+_CHATTY = ("sqlalchemy", "asyncio", "alembic")
 _TEXT = 120
 """Characters of a library's text that are kept."""
 

@@ -122,12 +122,12 @@ def _report(line: str) -> None:
 
 
 def _own_certificate(desk: Desk) -> Certificate:
-    """The newest of the concentrator's own: the one that practitioners and insurers would have."""
+    """The one that practitioners and insurers would have."""
+    from oct.clock import utc
     from oct.crypto.keystore import KeyRing
 
     keys = desk.settings.keys
-    pairs = KeyRing.load(keys.directory, keys.passphrase.encode() or None).keys
-    return max(pairs, key=lambda pair: pair.certificate.not_valid_before_utc).certificate
+    return KeyRing.load(keys.directory, keys.passphrase.encode() or None).current(utc(desk.now)).certificate
 
 
 def _insurers_keys(desk: Desk) -> dict[str, OwnKey]:

@@ -50,15 +50,16 @@ def import_caisses(conn: Connection, table: Table[CaisseRow], regimes: Regimes, 
     }
     caisses = insurers.load_directory(conn).caisses
     given = {row.insurer_key: row.address for _, row in reversed(table.rows) if row.address}
-    ids: dict[tuple[str, str, str], int] = {}
+    taken: dict[tuple[str, str, str], tuple[int, bool]] = {}
     done = {"added": 0, "updated": 0, "unchanged": 0}
     for row in _chiefs_first(table):
-        if row.insurer_key not in ids:
-            ids[row.insurer_key] = _take_amo(conn, row, known.get(row.insurer_key), given, regimes)
+        if row.insurer_key not in taken:
+            taken[row.insurer_key] = _take_amo(conn, row, known.get(row.insurer_key), given, regimes)
+        insurer_id, changed = taken[row.insurer_key]
         led = caisses.get((row.regime, row.caisse, row.centre))
-        if led != ids[row.insurer_key]:
-            insurers.map_caisse(conn, row.regime, row.caisse, row.centre, row.label, ids[row.insurer_key])
-        done["added" if led is None else "unchanged" if led == ids[row.insurer_key] else "updated"] += 1
+        if led != insurer_id:
+            insurers.map_caisse(conn, row.regime, row.caisse, row.centre, row.label, insurer_id)
+        done["added" if led is None else "updated" if changed or led != insurer_id else "unchanged"] += 1
     return _imported(conn, "caisses", done, list(table.refused), now, actor)
 
 
@@ -108,7 +109,8 @@ def _take_amo(
     before: Insurer | None,
     given: Mapping[tuple[str, str, str], str],
     regimes: Regimes,
-) -> int:
+) -> tuple[int, bool]:
+    """The id of the insurer that a caisse leads to, and whether it was written."""
     kept = before.address if before is not None else row.usual_address
     address = given.get(row.insurer_key, kept)
     recipient_type = regimes.recipient_type(row.regime)
@@ -117,8 +119,8 @@ def _take_amo(
         address,
         recipient_type,
     ):
-        return before.id
-    return insurers.upsert_amo(
+        return before.id, False
+    insurer_id = insurers.upsert_amo(
         conn,
         regime=row.regime,
         organism=row.organism,
@@ -127,6 +129,7 @@ def _take_amo(
         address=address,
         recipient_type=recipient_type,
     )
+    return insurer_id, True
 
 
 def _imported(
