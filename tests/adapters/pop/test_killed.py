@@ -1,0 +1,14 @@
+"""P6: a killed server loses nothing. The long form of this test is `tests/adapters/pop/storm.py` by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.adapters.pop.storm import Storm
+
+
+def test_a_server_killed_again_and_again_loses_nothing_and_mixes_nothing(sqlite_url: str, folder: Path) -> None:
+    """Each return is read at least once, none goes without QUIT, none shows in a wrong mailbox."""
+    found = Storm(sqlite_url, folder, boxes=8, returns=5).rage(clients=3, kill_every=0.3)
+    assert found.faults == []
+    assert found.kills >= 1
