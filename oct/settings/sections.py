@@ -21,6 +21,7 @@ from oct.settings.values import (
     Durations,
     HostPort,
     Listeners,
+    Networks,
     OctNumber,
     OptionalAddress,
     Relay,
@@ -42,12 +43,24 @@ class OctSection(Section):
     hostname: str = "localhost"
 
 
-class SmtpSection(Section):
+class DoorSection(Section):
+    """Where a door listens, and its TLS."""
+
+    listen: Listeners = ()
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate et tls_key vont ensemble")
+        return self
+
+
+class SmtpSection(DoorSection):
     """The door where practitioners and insurers hand in their messages."""
 
     listen: Listeners = ("127.0.0.1:2525",)
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
     max_message: Size = 25 << 20
     max_recipients: Annotated[int, Field(ge=1)] = 10
     max_connections: Annotated[int, Field(ge=1)] = 2000
@@ -56,10 +69,19 @@ class SmtpSection(Section):
     idle: Duration = 300_000
     data: Duration = 600_000
 
+
+class PopSection(DoorSection):
+    """The door of the hosted mailboxes. Without a certificate of its own it has that of the SMTP door."""
+
+    clear_networks: Networks = ()
+    max_connections: Annotated[int, Field(ge=1)] = 1000
+    max_connections_per_address: Annotated[int, Field(ge=1)] = 20
+    idle: Duration = 600_000
+
     @model_validator(mode="after")
-    def _tls_is_whole(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate et tls_key vont ensemble")
+    def _idle_is_long(self) -> Self:
+        if self.idle < 600_000:
+            raise ValueError("idle : 10m au moins (RFC 1939)")
         return self
 
 
@@ -154,6 +176,7 @@ class Settings(Section):
 
     oct: OctSection = OctSection()
     smtp: SmtpSection = SmtpSection()
+    pop: PopSection = PopSection()
     delivery: DeliverySection = DeliverySection()
     store: StoreSection = StoreSection()
     keys: KeysSection = KeysSection()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -53,6 +54,13 @@ def separated(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _network(value: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError("attendu : un réseau, par exemple 192.168.10.0/24") from None
+
+
 _PLACE = r"\[?[A-Za-z0-9.:_-]*\]?:[0-9]{1,5}"
 Duration = Annotated[int, BeforeValidator(TIME.read), TIME]
 """Milliseconds."""
@@ -72,4 +80,6 @@ Listener = Annotated[
 ]
 """`tls://`: TLS from the first byte."""
 Listeners = Annotated[tuple[Listener, ...], BeforeValidator(separated)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(separated)]
 Relay = Annotated[str, _matching(rf"(?:{_PLACE})?", "hôte:port, ou rien")]
