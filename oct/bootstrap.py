@@ -94,6 +94,7 @@ def open_workshop(
             tries=settings.opening.tries,
             retry=settings.delivery.retry,
             expire=settings.delivery.expire,
+            dloi_issuer=settings.dloi.issuer.lower(),
         ),
     )
 

@@ -1,8 +1,9 @@
 """Who a message is from, decided before it is accepted (rules H5, H6 and H7 of the promises).
 
 A practitioner is named by the PS number in the Subject and by the From address; an insurer by its registered
-address; a delivery report by its empty sender. What cannot be told is refused with 550, or quarantined when a
-known number writes from an address that nobody has bound to it yet.
+address; the issuer of the opposition list by the address of the settings (O1); a delivery report by its empty sender.
+What cannot be told is refused with 550, or quarantined when a known number writes from an address that nobody has
+bound to it yet.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ class Origin(StrEnum):
 
     PS = "ps"
     INSURER = "assureur"
+    ISSUER = "emetteur"
     REPORT = "avis"
 
 
@@ -54,11 +56,12 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Look-ups by number and by lower-case address."""
+    """Look-ups by number and by lower-case address; the issuer's own address, lower case, empty when there is none."""
 
     by_number: Callable[[str], Practitioner | None]
     by_address: Callable[[str], Practitioner | None]
     insurer: Callable[[str], Insurer | None]
+    issuer: str = ""
 
 
 def admit(claimed: Claimed, register: Register) -> Admitted | Rejected:
@@ -66,11 +69,11 @@ def admit(claimed: Claimed, register: Register) -> Admitted | Rejected:
     sender = claimed.header_from.lower()
     if not claimed.mail_from:
         return _admit_report(claimed)
-    insurer = register.insurer(sender)
-    if insurer is not None:
+    institution = _institution(sender, register)
+    if institution is not None:
         if register.by_address(claimed.mail_from.lower()) is not None:
             return Rejected("Un praticien n'ecrit pas au nom d'un assureur")
-        return Admitted(Origin.INSURER, insurer_id=insurer.id)
+        return institution
     writer = register.by_address(sender)
     if not _same_account(writer, register.by_address(claimed.mail_from.lower())):
         return Rejected("L'adresse d'envoi et l'adresse From appartiennent a deux comptes differents")
@@ -85,6 +88,14 @@ def admit(claimed: Claimed, register: Register) -> Admitted | Rejected:
         return Rejected("Cette adresse From appartient a un autre compte")
     unknown = writer is None and not claimed.trusted
     return Admitted(Origin.PS, practitioner_id=owner.id, quarantine="expediteur-inconnu" if unknown else "")
+
+
+def _institution(sender: str, register: Register) -> Admitted | None:
+    """The issuer of the opposition list or an insurer; None for anybody else."""
+    if register.issuer and sender == register.issuer:
+        return Admitted(Origin.ISSUER)
+    insurer = register.insurer(sender)
+    return Admitted(Origin.INSURER, insurer_id=insurer.id) if insurer is not None else None
 
 
 def _admit_report(claimed: Claimed) -> Admitted | Rejected:

@@ -66,6 +66,7 @@ JOURNEYS: Mapping[str, tuple[Move, ...]] = {
         Move(None, ConsignmentState.WAITING, "process"),
         Move(ConsignmentState.WAITING, ConsignmentState.DELIVERED, "send"),
         Move(ConsignmentState.WAITING, ConsignmentState.FAILED, "send"),
+        Move(ConsignmentState.DELIVERED, ConsignmentState.FAILED, "notices"),
         Move(ConsignmentState.FAILED, ConsignmentState.WAITING, "release"),
     ),
     "lot": (
@@ -75,6 +76,7 @@ JOURNEYS: Mapping[str, tuple[Move, ...]] = {
         Move(LotState.HELD, LotState.SENT, "release"),
         Move(LotState.HELD, LotState.REFUSED_HERE, "release"),
         Move(LotState.SENT, LotState.DELIVERED, "send"),
+        Move(LotState.DELIVERED, LotState.SENT, "notices"),
         Move(LotState.DELIVERED, LotState.ACKNOWLEDGED, "deliver"),
         Move(LotState.DELIVERED, LotState.REFUSED, "deliver"),
         Move(LotState.ACKNOWLEDGED, LotState.PAID, "deliver"),

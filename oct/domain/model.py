@@ -18,11 +18,13 @@ class InsurerKind(StrEnum):
 
 
 class LotKind(StrEnum):
-    """FSE goes to an AMO, DRE to an AMC; AMC is the flow that the concentrator derives itself (C5)."""
+    """FSE goes to an AMO, DRE to an AMC; AMC is the flow that the concentrator derives itself (C5); FLUX a whole file
+    that is passed on unread, SCOR or another (O2)."""
 
     FSE = "FSE"
     DRE = "DRE"
     AMC = "AMC"
+    FLUX = "FLX"
 
 
 class ReturnMode(StrEnum):

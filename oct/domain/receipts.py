@@ -56,6 +56,8 @@ class Receipt:
     """Sent before and not sent again (D2)."""
     held: tuple[LotLine, ...] = ()
     refused: tuple[LotLine, ...] = ()
+    told: tuple[str, ...] = ()
+    """What became of a message that holds no claims (dLOI, SCOR), in sentences."""
     warnings: tuple[str, ...] = ()
     refusal: str = ""
     """Set when nothing of the message goes on: why."""
@@ -114,6 +116,7 @@ def _verdict(receipt: Receipt) -> Iterator[str]:
         others = [name for name, lots in named if lots]
         see = f" : voir {' et '.join(others)} ci-dessous." if others else "."
         yield _outcome(receipt) + see
+        yield from receipt.told
 
 
 def _outcome(receipt: Receipt) -> str:

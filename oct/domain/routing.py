@@ -6,6 +6,8 @@ could add to the directory would help (the lot contradicts itself), RoutingError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from oct.domain.conventions import Conventions
 from oct.domain.model import Directory, Insurer, LotKind, Practitioner
 from oct.domain.plan import SplitContext
@@ -33,15 +35,17 @@ def route_lot(lot: Lot, context: SplitContext) -> Insurer:
 
 def route_file(file: B2File, context: SplitContext) -> Insurer:
     """The insurer that a file split at the source names in its header (S1)."""
+    return route_recipient(file.recipient_type, file.recipient_number, context)
+
+
+def route_recipient(recipient_type: str, number: str, context: SplitContext) -> Insurer:
+    """The insurer that a 000 header names: type of 2 letters, number of 14 characters."""
     directory = context.directory
-    if file.recipient_type in AMC_TYPES:
-        insurer = directory.complementary(file.recipient_number)
-    else:
-        insurer = directory.addressed(file.recipient_number)
+    insurer = directory.complementary(number) if recipient_type in AMC_TYPES else directory.addressed(number)
     if insurer is None:
         raise RoutingError(
             "destinataire-inconnu",
-            f"Le destinataire {_shown(file.recipient_type)} {_shown(file.recipient_number)} n'est pas dans l'annuaire.",
+            f"Le destinataire {_shown(recipient_type)} {_shown(number)} n'est pas dans l'annuaire.",
             place=Place(1, _first(context, "file_header", "recipient_type")),
             rule="L6",
         )
@@ -55,6 +59,17 @@ def route_amc(number: str, directory: Directory, *, place: Place | None = None) 
         named = f"L'AMC {_shown(number)} n'est pas dans l'annuaire" if number else "Aucune AMC n'est nommée"
         raise RoutingError("amc-inconnue", f"{named}.", place=place, rule="L6")
     return insurer
+
+
+def check_sender(number: str | None, practitioner: Practitioner, by_number: Mapping[str, Practitioner]) -> None:
+    """The practitioner that a header names as its sender is the one who wrote: RuleError when it is another account
+    (M4), RoutingError when nobody here has that number (L8). A header that names none says nothing."""
+    if number is None or number in practitioner.numbers:
+        return
+    if number in by_number:
+        raise RuleError("emetteur-etranger", "L'émetteur du fichier est un autre PS que celui du message.", rule="M4")
+    sentence = f"Le numéro PS {_shown(number)} n'appartient pas au compte de l'expéditeur."
+    raise RoutingError("numero-etranger", sentence, rule="L8")
 
 
 def check_owner(lot: Lot, practitioner: Practitioner, context: SplitContext) -> None:

@@ -44,12 +44,17 @@ class Opener:
     limits: MessageLimits
     max_file: int
 
-    def open(self, raw: bytes, *, accept_clear: bool) -> Opened:
-        """The whole way in. FormatError `non-chiffre` when the attachment is in clear and `accept_clear` is false."""
-        message = read_message(raw, self.limits)
-        return self.open_attachment(message, attachment_of(message), accept_clear=accept_clear)
+    def open(self, raw: bytes, *, accept_clear: bool, opaque: bool = False) -> Opened:
+        """The whole way in. FormatError `non-chiffre` when the attachment is in clear and `accept_clear` is false.
 
-    def open_attachment(self, message: MailMessage, attachment: Attachment, *, accept_clear: bool) -> Opened:
+        `opaque`: the file may be anything, a scanned page for one (O2), and control characters are no sign of noise.
+        """
+        message = read_message(raw, self.limits)
+        return self.open_attachment(message, attachment_of(message), accept_clear=accept_clear, opaque=opaque)
+
+    def open_attachment(
+        self, message: MailMessage, attachment: Attachment, *, accept_clear: bool, opaque: bool = False
+    ) -> Opened:
         """The same, from an attachment that was already found."""
         content, serial = attachment.body, None
         if _is_enveloped(content) or _announces_encryption(attachment.description):
@@ -58,14 +63,14 @@ class Opener:
         elif not accept_clear:
             raise FormatError("non-chiffre", "La pièce jointe n'est pas chiffrée : elle doit l'être.", rule="M2")
         return Opened(
-            file=self._bare(content) if serial is None else self._deciphered(content),
+            file=self._bare(content) if serial is None else self._deciphered(content, opaque=opaque),
             headers=message.headers,
             description=attachment.description,
             content_type=attachment.content_type,
             serial=serial,
         )
 
-    def _deciphered(self, content: bytes) -> bytes:
+    def _deciphered(self, content: bytes, *, opaque: bool) -> bytes:
         """The bare file of what was encrypted; what cannot have been deciphered rightly says no more than that (H4).
 
         Ciphers without integrity, and a stand-in for a key that could not be opened, give noise: noise is told from a
@@ -77,7 +82,7 @@ class Opener:
             if error.code in _SIGNS_OF_NOISE:
                 raise undecipherable() from error
             raise
-        if any(byte < _SPACE and byte not in _LAYOUT for byte in bare[:_SAMPLE]):
+        if not opaque and any(byte < _SPACE and byte not in _LAYOUT for byte in bare[:_SAMPLE]):
             raise undecipherable()
         return bare
 

@@ -41,8 +41,12 @@ def seal_file(
     version: str,
     compostage: str,
     date: datetime,
+    description: str = "FACTURE/SV",
 ) -> Sealed:
-    """The message for `insurer`. `version` is that of the cahier des charges as received, `date` is aware."""
+    """The message for `insurer`. `version` is that of the cahier des charges as received, `date` is aware.
+
+    `description` has two parts; the third says what was done to the file.
+    """
     compression = Compression(insurer.compression)
     plaintext = deflate(file.content, compression)
     if insurer.plaintext_form == "mime":
@@ -53,7 +57,7 @@ def seal_file(
         sender=sender,
         recipient=insurer.address,
         subject=subject.write(),
-        description="FACTURE/SV/K" if compression is Compression.NONE else "FACTURE/SV/ZK",
+        description=f"{description}/{'K' if compression is Compression.NONE else 'ZK'}",
         message_id=message_id,
         date=date,
         cms=seal(plaintext, certificate, ContentCipher(insurer.cipher)),

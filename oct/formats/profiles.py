@@ -2,7 +2,8 @@
 
 A description has two parts, which say the kind, and perhaps a third, which says what was done to the attachment
 (`/K` encrypted, `/ZK` compressed then encrypted). It is matched without case. What matches nothing is None: the
-caller quarantines it (O3). A bad file is a `ConfigurationError` that names the table. Source: annex 7.1, assumption A3.
+caller quarantines it (O3). A flow that is passed on without being read (SCOR, FLUX) says how it is routed (O2). A bad
+file is a `ConfigurationError` that names the table. Source: annex 7.1, assumption A3.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from oct.errors import ConfigurationError
+from oct.formats.mime_headers import ADDRESS
 
 
 class Kind(StrEnum):
@@ -27,18 +29,29 @@ class Kind(StrEnum):
     DLOI = "DLOI"
     DDLOI = "DDLOI"
     SCOR = "SCOR"
+    FLUX = "FLUX"
     TEXTE = "TEXTE"
+
+
+OPAQUE = frozenset({Kind.SCOR, Kind.FLUX})
+"""What a practitioner sends and nobody here reads (O2)."""
+HEADER_ROUTE = "header"
+"""The route of a flow whose files name their recipient in their 000 header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A message's profile: its table's `name`, its `kind`, the `pattern` it matched, what its third part announces."""
+    """A message's profile: its table's `name`, its `kind`, the `pattern` it matched, what its third part announces.
+
+    `route` is that of an opaque flow: `header`, the address of an insurer, or empty when the flow is not configured.
+    """
 
     name: str
     kind: Kind
     pattern: str
     compressed: bool
     encrypted: bool
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,7 @@ class _Rule:
     kind: Kind
     pattern: str
     parts: tuple[str, str]
+    route: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +102,7 @@ class Profiles:
             return None
         for rule in self.rules:
             if fnmatchcase(parts[0], rule.parts[0]) and fnmatchcase(parts[1], rule.parts[1]):
-                return Profile(rule.name, rule.kind, rule.pattern, done.compressed, done.encrypted)
+                return Profile(rule.name, rule.kind, rule.pattern, done.compressed, done.encrypted, rule.route)
         return None
 
 
@@ -108,7 +122,19 @@ def _rules(name: str, given: Any) -> list[_Rule]:
         raise ConfigurationError(
             "profil-invalide", f"{place} : kind ({kinds}) et patterns (liste) sont attendus."
         ) from error
-    return [_Rule(name, kind, pattern, _two_parts(place, pattern)) for pattern in patterns]
+    route = _route(place, kind, given)
+    return [_Rule(name, kind, pattern, _two_parts(place, pattern), route) for pattern in patterns]
+
+
+def _route(place: str, kind: Kind, given: Mapping[str, Any]) -> str:
+    route = given.get("route", "")
+    known = isinstance(route, str) and (route in {"", HEADER_ROUTE} or ADDRESS.fullmatch(route) is not None)
+    if not known or (route and kind not in OPAQUE):
+        raise ConfigurationError(
+            "profil-invalide",
+            f"{place} : route vaut « {HEADER_ROUTE} » ou l'adresse d'un assureur, et ne vaut que pour SCOR et FLUX.",
+        )
+    return str(route)
 
 
 def _two_parts(place: str, pattern: Any) -> tuple[str, str]:

@@ -3,6 +3,8 @@
 Pure CPU but for the numbers it draws; it may be run again after a crash and nothing outside has seen the first run.
 Whatever is wrong with the message becomes an outcome: refused with its place, held for a person, or processed. The
 warnings of M4 and the refusal of somebody else's number are decided here, because they join Subject and file.
+What is no file of invoices goes its own way: a request for increments (`dloi_requests`), a flow that nobody reads
+(`flows`); the rest is held (O3).
 """
 
 from __future__ import annotations
@@ -20,15 +22,19 @@ from oct.domain.splitting import plan_file, shape_of
 from oct.envelope.opening import Opened
 from oct.errors import Fate, FormatError, OctError, RoutingError, RuleError
 from oct.formats.b2 import B2File, read_file
-from oct.formats.profiles import Kind
+from oct.formats.mime_reader import attachment_of, read_message
+from oct.formats.profiles import OPAQUE, Kind, Profile
 from oct.formats.subject import FactureSubject, ps_number, read_subject
 from oct.steps.dispatch import Dispatch, seal_plan
+from oct.steps.dloi_requests import Answer, answer_request
+from oct.steps.flows import Passage, pass_on, read_flow
 from oct.steps.workshop import Workshop
 from oct.store.files import NewFile
 from oct.store.messages import Message
 from oct.store.registry import Snapshot
 
 _VERSION_UNKNOWN = "000000"
+_FROM_PRACTITIONERS = {Kind.FACTURE, Kind.DRE, Kind.DDLOI, *OPAQUE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Outcome:
     receipt: Receipt
     dispatch: Dispatch = field(default_factory=Dispatch)
     file: NewFile | None = None
+    answer: Answer | None = None
+    """Set for a request of increments of the opposition list (O1)."""
     reason: OctError | None = None
 
     @property
@@ -71,8 +79,13 @@ def settle_claims(
     """The outcome of a message. Only surprises are raised; the caller holds the message then."""
     receipt = blank_receipt(workshop, message, practitioner)
     try:
-        opened = workshop.opener.open(raw, accept_clear=workshop.rules.accept_clear)
-        _check_profile(workshop, opened)
+        opened = _open(workshop, raw)
+        profile = _profile(workshop, opened)
+        if profile is not None and profile.kind is Kind.DDLOI:
+            return _answered(receipt, answer_request(workshop, message, opened, practitioner, snapshot))
+        if profile is not None and profile.kind in OPAQUE:
+            flow = read_flow(workshop, opened, profile)
+            return _passed_on(receipt, pass_on(workshop, message, flow, practitioner, snapshot))
         file = read_file(opened.file, workshop.layouts)
         subject = _subject(opened)
         warnings = _agreement(subject, file, practitioner, snapshot)
@@ -101,13 +114,44 @@ def _ended(receipt: Receipt, error: OctError) -> Outcome:
     )
 
 
-def _check_profile(workshop: Workshop, opened: Opened) -> None:
-    """O3: what is not a file of invoices is quarantined; a message without a description is what its file is."""
+def _answered(receipt: Receipt, answer: Answer) -> Outcome:
+    told = replace(receipt, told=answer.told, warnings=answer.warnings)
+    return Outcome(MessageState.PROCESSED, told, answer=answer)
+
+
+def _passed_on(receipt: Receipt, passage: Passage) -> Outcome:
+    retention = passage.retention.describe() if passage.retention is not None else ""
+    told = replace(receipt, told=passage.told, retention=retention)
+    return Outcome(MessageState.PROCESSED, told, dispatch=passage.dispatch, file=passage.file)
+
+
+def _open(workshop: Workshop, raw: bytes) -> Opened:
+    """The message's one file. A request for increments may come in clear: it holds nothing of a patient."""
+    message = read_message(raw, workshop.opener.limits)
+    try:
+        attachment = attachment_of(message)
+    except FormatError as fault:
+        if fault.code == "aucune-piece-jointe" and workshop.profiles.match(message.headers.description) is None:
+            raise _unknown("Le message ne contient aucun fichier et n'est d'aucun type connu.") from fault
+        raise
+    profile = workshop.profiles.match(attachment.description)
+    kind = profile.kind if profile is not None else None
+    in_clear = workshop.rules.accept_clear or kind is Kind.DDLOI
+    return workshop.opener.open_attachment(message, attachment, accept_clear=in_clear, opaque=kind in OPAQUE)
+
+
+def _profile(workshop: Workshop, opened: Opened) -> Profile | None:
+    """What the message says it is; None without a description, and then it is what its file is. Others wait (O3)."""
     profile = workshop.profiles.match(opened.description)
-    if profile is None and opened.description:
-        raise RoutingError("flux-inconnu", "Ce type de message n'est pas connu du concentrateur.", rule="O3")
-    if profile is not None and profile.kind not in (Kind.FACTURE, Kind.DRE):
-        raise RoutingError("flux-non-configure", f"Le flux {profile.name} n'est pas configuré.", rule="O3")
+    if profile is None and (opened.description or not opened.file.startswith(b"000")):
+        raise _unknown("Ce type de message n'est pas connu du concentrateur.")
+    if profile is not None and profile.kind not in _FROM_PRACTITIONERS:
+        raise _unknown(f"Un message de type {profile.name} ne vient pas d'un praticien.")
+    return profile
+
+
+def _unknown(sentence: str) -> RoutingError:
+    return RoutingError("flux-inconnu", f"{sentence} L'opérateur est prévenu.", rule="O3")
 
 
 def _subject(opened: Opened) -> FactureSubject | None:

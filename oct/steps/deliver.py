@@ -18,17 +18,17 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from oct.domain.admission import Origin
 from oct.domain.journey import MessageState
 from oct.domain.model import LotKind
 from oct.domain.return_outcomes import outcomes_of
 from oct.domain.return_parts import Part, SplitPlan, split_by_practitioner
 from oct.domain.returns import Ambiguous, Evidence, decide_recipient
 from oct.envelope.opening import Opened
-from oct.errors import OctError, RoutingError, StoreError, described
+from oct.errors import OctError, RoutingError
 from oct.formats.arl import Arl
 from oct.formats.noemie import NoemieFile
-from oct.steps.return_letters import Letter, seal_letter, write_letter
+from oct.steps.custody import attempt
+from oct.steps.return_letters import Letter, cover_of, seal_letter, write_letter
 from oct.steps.return_reading import Facts, ReadReturn, ReturnKind, facts_of, read_return
 from oct.steps.return_states import Answered, answered_lots, write_states
 from oct.steps.workshop import Workshop
@@ -70,29 +70,13 @@ def deliver(workshop: Workshop, message: Message, owner: str) -> None:
     with workshop.store.read() as conn:
         raw = payloads.get(conn, workshop.vault, message.payload_id)
         snapshot = workshop.registry.current(conn)
-    verdict = _judge(workshop, message, raw, snapshot)
+    judged = attempt(workshop, message, lambda: _settle(workshop, message, raw, snapshot))
+    verdict = _Verdict(None, reason=judged) if isinstance(judged, OctError) else judged
     with workshop.store.begin() as conn:
         _write(conn, workshop, message, verdict, owner)
 
 
-def _judge(workshop: Workshop, message: Message, raw: bytes, snapshot: Snapshot) -> _Verdict:
-    if message.attempts > workshop.rules.tries:
-        reason = RoutingError("ouverture-interrompue", "Le traitement de ce message s'est interrompu.")
-        return _Verdict(None, reason=reason)
-    try:
-        return _settle(workshop, message, raw, snapshot)
-    except StoreError:
-        raise
-    except OctError as error:
-        return _Verdict(None, reason=error)
-    except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect holds one message, harms no other
-        _log.error("retour-surprise", suivi=message.trace, **described(surprise))
-        return _Verdict(None, reason=RoutingError("surprise", "Le traitement de ce message a échoué."))
-
-
 def _settle(workshop: Workshop, message: Message, raw: bytes, snapshot: Snapshot) -> _Verdict:
-    if message.origin == Origin.REPORT:
-        raise RoutingError("avis-de-remise", "Un serveur de courrier annonce qu'un envoi n'a pas été remis.")
     opened = workshop.opener.open(raw, accept_clear=True)
     read = read_return(opened, workshop.profiles, workshop.layouts, workshop.entities)
     sender = _insurers_behind(message, snapshot)
@@ -105,13 +89,14 @@ def _settle(workshop: Workshop, message: Message, raw: bytes, snapshot: Snapshot
         answered = [_answered(conn, workshop, read, facts, sender, part.practitioner_id) for part, _ in parts]
     if own is not None:
         return _Verdict(read, (_Share(None, opened.file, "", own, None),))
+    cover = cover_of(opened)
     shares = [
         _Share(
             part.practitioner_id,
             part.content,
             evidence,
             lots,
-            seal_letter(workshop, message.id, opened, snapshot.by_id[part.practitioner_id], part.content, snapshot),
+            seal_letter(workshop, message.id, cover, snapshot.by_id[part.practitioner_id], part.content, snapshot),
         )
         for (part, evidence), lots in zip(parts, answered, strict=True)
     ]

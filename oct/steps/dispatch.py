@@ -44,6 +44,8 @@ class Departure:
     sealed: Sealed
     payload: NewPayload
     lots: tuple[Planned, ...]
+    kind: str = "facture"
+    """Of the consignment: `facture`, or `flux` for a file that is passed on unread (O2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,12 @@ def seal_plan(workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, 
 
 
 def seal_outgoing(
-    workshop: Workshop, outgoing: OutgoingFile, insurer: Insurer, snapshot: Snapshot, version: str
+    workshop: Workshop,
+    outgoing: OutgoingFile,
+    insurer: Insurer,
+    snapshot: Snapshot,
+    version: str,
+    description: str = "FACTURE/SV",
 ) -> Sealed | CertificateError:
     """The message that carries a file to its insurer, or why nothing may be encrypted to that insurer now."""
     now = workshop.clock()
@@ -113,6 +120,7 @@ def seal_outgoing(
         version=version,
         compostage=workshop.numbering.next_compostage(now),
         date=workshop.now_in_paris(),
+        description=description,
     )
 
 
@@ -169,7 +177,7 @@ def _write_departures(conn: Connection, message: Message, departures: Sequence[D
         [
             NewConsignment(
                 message_id=message.id,
-                kind="facture",
+                kind=departure.kind,
                 recipient=departure.insurer.address,
                 message_uid=departure.sealed.message_id,
                 payload_id=payload_id,

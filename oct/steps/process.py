@@ -21,6 +21,7 @@ from oct.domain.receipts import Receipt, compose
 from oct.errors import RoutingError, StoreError, described
 from oct.steps.claims import Outcome, blank_receipt, known_account, settle_claims
 from oct.steps.dispatch import write_dispatch
+from oct.steps.dloi_requests import write_answer
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, files, holds, messages, payloads
@@ -92,6 +93,8 @@ def _write(conn: Connection, workshop: Workshop, settled: _Settled, owner: str) 
         return
     file_row = files.insert_many(conn, [outcome.file])[0] if outcome.file is not None else None
     write_dispatch(conn, workshop, message, file_row, outcome.dispatch)
+    if outcome.answer is not None:
+        write_answer(conn, message, outcome.answer, now)
     if outcome.state is MessageState.HELD and outcome.reason is not None:
         reason = outcome.reason
         holds.open_hold(conn, NewHold(now, HoldSubject.MESSAGE, message.id, reason.code, reason.describe()))
@@ -117,5 +120,6 @@ def _event(message: Message, outcome: Outcome, art_id: int, now: int) -> Event:
             "remises": len(outcome.dispatch.departures),
             "retenues": len(outcome.dispatch.detentions),
             "lots_refuses": len(outcome.dispatch.rejections),
+            "increments": len(outcome.answer.shipments) if outcome.answer is not None else 0,
         },
     )

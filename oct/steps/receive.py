@@ -128,7 +128,8 @@ class Receiver:
             waiting.tell(Reply(554, f"5.6.0 {ascii_text(error.sentence)}"))
             return None
         subject = _subject(headers)
-        verdict = admit(_claimed(transaction, headers, subject), _register(snapshot))
+        register = _register(snapshot, self._workshop.rules.dloi_issuer)
+        verdict = admit(_claimed(transaction, headers, subject), register)
         if isinstance(verdict, Rejected):
             _log.info("message-refuse", peer=transaction.peer, reason=verdict.sentence)
             waiting.tell(Reply(550, f"5.7.1 {verdict.sentence}"))
@@ -210,8 +211,8 @@ def _number(subject: FactureSubject | None) -> str | None:
         return subject.sender
 
 
-def _register(snapshot: Snapshot) -> Register:
-    return Register(snapshot.by_number.get, snapshot.by_address.get, snapshot.insurers_by_address.get)
+def _register(snapshot: Snapshot, issuer: str) -> Register:
+    return Register(snapshot.by_number.get, snapshot.by_address.get, snapshot.insurers_by_address.get, issuer)
 
 
 def _fingerprint(transaction: Transaction, headers: Headers) -> bytes:

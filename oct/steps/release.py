@@ -20,10 +20,12 @@ from oct.domain.outgoing import OutgoingFile
 from oct.domain.routing import route_file
 from oct.domain.splitting import plan_lots
 from oct.envelope.sealing import Sealed
-from oct.errors import FormatError, OctError, RuleError
+from oct.errors import FormatError, OctError, RoutingError, RuleError
 from oct.formats.b2 import read_file
 from oct.formats.subject import read_subject
+from oct.steps.claims import known_account
 from oct.steps.dispatch import Departure, Dispatch, seal_outgoing, seal_plan, write_dispatch
+from oct.steps.flows import read_flow, route_flow, seal_flow
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds, lots, messages, payloads
@@ -125,10 +127,12 @@ def _release_consignment(workshop: Workshop, case: _Case, actor: str) -> None:
 
 def _seal_file(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispatch:
     """A finished file: only its addressee and its seal were missing."""
-    file = read_file(case.content, workshop.layouts)
     intended = case.snapshot.directory.insurers.get(case.hold.insurer_id or 0)
     if intended is not None and named is not None and named.id != intended.id:
         raise RuleError("deja-adresse", f"Ce fichier est déjà fait pour {intended.label} : il ne peut aller ailleurs.")
+    if any(lot.kind == LotKind.FLUX for lot in case.lots):
+        return Dispatch(departures=(_seal_flow(workshop, case, named or intended),))
+    file = read_file(case.content, workshop.layouts)
     insurer = named or intended or route_file(file, workshop.split_context(case.snapshot))
     outgoing = OutgoingFile(case.content, file.file_id, file.sender_number, file.invoice_count)
     sealed = seal_outgoing(workshop, outgoing, insurer, case.snapshot, _version(case.message))
@@ -136,6 +140,20 @@ def _seal_file(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispat
         raise sealed
     departure = Departure(insurer, outgoing, sealed, payloads.seal(workshop.vault, sealed.content), ())
     return Dispatch(departures=(departure,))
+
+
+def _seal_flow(workshop: Workshop, case: _Case, insurer: Insurer | None) -> Departure:
+    """A file that nobody reads: what it is, and where it goes, is said by its message, which is opened again."""
+    with workshop.store.read() as conn:
+        raw = payloads.get(conn, workshop.vault, case.message.payload_id)
+    opened = workshop.opener.open(raw, accept_clear=True, opaque=True)
+    profile = workshop.profiles.match(opened.description)
+    if profile is None:
+        raise RoutingError("flux-non-configure", "Le flux de ce fichier n'est plus configuré.", rule="O3")
+    flow = read_flow(workshop, opened, profile)
+    insurer = insurer or route_flow(workshop, flow, case.snapshot)
+    practitioner = case.snapshot.by_id[known_account(case.message)]
+    return seal_flow(workshop, flow, practitioner, insurer, case.snapshot, ())
 
 
 def _seal_lots(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispatch:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from oct.domain.journey import LotState
+from oct.domain.model import LotKind
 from oct.domain.return_outcomes import (
     FileOutcome,
     InvoiceOutcome,
@@ -87,8 +88,19 @@ def _spoken_of(
     if reference not in named:
         sendings = lots_named(conn, reference, practitioner_id, sender)
         owners = {lot.practitioner_id for lot in sendings}
-        named[reference] = sendings[-1:] if len(owners) == 1 else []
+        named[reference] = sendings[-1:] if len(owners) == 1 else _unread(conn, answered, sender, practitioner_id)
     return named[reference]
+
+
+def _unread(
+    conn: Connection, answered: Collection[int], sender: Collection[int], practitioner_id: int | None
+) -> list[Lot]:
+    """The file that nobody read (O2), when the return answers its message: what it names inside is not known here."""
+    return [
+        lot
+        for lot in lots.by_ids(conn, answered)
+        if lot.kind == LotKind.FLUX and lot.insurer_id in sender and practitioner_id in {None, lot.practitioner_id}
+    ]
 
 
 def _words(outcomes: Sequence[Outcome]) -> tuple[str, str]:

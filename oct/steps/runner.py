@@ -19,6 +19,8 @@ import structlog
 from oct.domain.admission import Origin
 from oct.errors import OctError, described
 from oct.steps.deliver import deliver
+from oct.steps.increments import keep_increment
+from oct.steps.notices import note
 from oct.steps.process import process
 from oct.steps.send import Connect, send
 from oct.steps.sweep import sweep
@@ -27,6 +29,8 @@ from oct.store import consignments, messages
 from oct.store.messages import Message
 
 _log = structlog.get_logger()
+_STEPS = {Origin.INSURER: deliver, Origin.ISSUER: keep_increment, Origin.REPORT: note}
+"""What brings a message to its end, by whose it is; those of practitioners are processed by batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ class Runner:
             process(self._workshop, claims, owner)
         for message in received:
             if message.origin != Origin.PS:
-                deliver(self._workshop, message, owner)
+                _STEPS[Origin(message.origin)](self._workshop, message, owner)
 
     def _bring_suspect(self, message: Message, owner: str) -> None:
         with self._one_suspect:

@@ -12,16 +12,13 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from oct.clock import paris
 from oct.domain.journey import LotState
-from oct.domain.later_texts import failed_delivery
 from oct.smtp.client import Connection, Outgoing, Sent
-from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
+from oct.steps.failures import failure_text, write_failure
 from oct.steps.workshop import Workshop
-from oct.store import consignments, events, holds, lots, messages, payloads
+from oct.store import consignments, events, lots, payloads
 from oct.store.consignments import Consignment
 from oct.store.events import Event
-from oct.store.holds import HoldSubject, NewHold
 
 _log = structlog.get_logger()
 
@@ -64,50 +61,13 @@ def _record_delivery(workshop: Workshop, consignment: Consignment, sent: Sent, o
 
 def _record_failure(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, reply: str) -> None:
     now = workshop.clock()
-    text = _failure_text(workshop, consignment)
+    text = failure_text(workshop, consignment)
     with workshop.store.begin() as conn:
         if not consignments.mark_failed(conn, consignment.id, owner, reply):
             return
-        sentence = f"Remise impossible à {consignment.recipient} : {reply}"
-        holds.open_hold(
-            conn,
-            NewHold(
-                now,
-                HoldSubject.CONSIGNMENT,
-                consignment.message_id,
-                "remise-impossible",
-                sentence,
-                consignment_id=consignment.id,
-                insurer_id=consignment.insurer_id,
-            ),
-        )
-        if text is not None:
-            write_text_row(conn, text)
+        write_failure(conn, consignment, reply, text, now)
         events.append(conn, [_event(consignment, sent, "echec", now)])
     _log.warning("remise-impossible", consignment=consignment.id, reply=sent.reply_code)
-
-
-def _failure_text(workshop: Workshop, consignment: Consignment) -> SealedText | None:
-    """What the practitioner reads when its file could not be delivered; nothing when its own mailbox fails."""
-    if consignment.insurer_id is None:
-        return None
-    with workshop.store.read() as conn:
-        snapshot = workshop.registry.current(conn)
-        carried = lots.of_consignment(conn, consignment.id)
-        message = messages.by_id(conn, consignment.message_id)
-    practitioner = next((snapshot.by_id[lot.practitioner_id] for lot in carried if lot.practitioner_id), None)
-    insurer = snapshot.directory.insurers.get(consignment.insurer_id)
-    if practitioner is None or insurer is None or message is None:
-        return None
-    text = failed_delivery(
-        workshop.rules.name,
-        practitioner.number,
-        message.trace,
-        insurer.label,
-        [lot.number for lot in carried],
-        paris(consignment.created_at),
-    )
-    return seal_text(workshop, TextKind.LATER, consignment.message_id, practitioner, text)
 
 
 def _wait(retry: Sequence[int], attempts: int) -> int:

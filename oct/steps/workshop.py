@@ -39,6 +39,8 @@ class Rules:
     """Waits between two deliveries; the last one repeats."""
     expire: int
     """How long delivery is tried."""
+    dloi_issuer: str = ""
+    """Who sends the increments of the opposition list (O1), lower case; empty: nobody."""
 
 
 @dataclass(frozen=True, slots=True)

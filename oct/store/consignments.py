@@ -25,7 +25,7 @@ class NewConsignment:
 
     message_id: int
     kind: str
-    """`facture`, `art`, `texte` or `retour`."""
+    """`facture`, `flux`, `demande`, `art`, `texte` or `retour`."""
     recipient: str
     message_uid: str
     payload_id: int
@@ -134,6 +134,16 @@ def mark_failed(conn: Connection, consignment_id: int, owner: str, reply: str) -
     )
 
 
+def mark_bounced(conn: Connection, consignment_id: int, reply: str) -> bool:
+    """The other side took it and gave it up later; False when it is not in the state of a delivered one."""
+    done = conn.execute(
+        update(consignments)
+        .where(consignments.c.id == consignment_id, consignments.c.state == ConsignmentState.DELIVERED)
+        .values(state=ConsignmentState.FAILED, delivered_at=None, reply=reply[:_REPLY])
+    )
+    return done.rowcount == 1
+
+
 def requeue(conn: Connection, consignment_id: int, due_at: int) -> bool:
     """Send one that failed or was delivered again, the same bytes; False when it waits already."""
     done = conn.execute(
@@ -153,6 +163,12 @@ def by_id(conn: Connection, consignment_id: int) -> Consignment | None:
     """The consignment of an id."""
     row = conn.execute(select(*_COLUMNS).where(consignments.c.id == consignment_id)).one_or_none()
     return None if row is None else Consignment(*row)
+
+
+def by_message_uids(conn: Connection, message_uids: Collection[str]) -> list[Consignment]:
+    """The sendings that bear one of these Message-IDs."""
+    rows = conn.execute(select(*_COLUMNS).where(consignments.c.message_uid.in_(message_uids)))
+    return [Consignment(*row) for row in rows]
 
 
 def of_message(conn: Connection, message_id: int) -> list[Consignment]:

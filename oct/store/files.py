@@ -13,7 +13,7 @@ from oct.store.tables import files
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file of a message. `shape` is `unique` (annex 4.2) or `source` (4.1)."""
+    """A file of a message. `shape` is `unique` (annex 4.2), `source` (4.1), or the kind of an opaque flow (O2)."""
 
     message_id: int
     shape: str

@@ -167,6 +167,11 @@ def of_message(conn: Connection, message_id: int) -> list[Lot]:
     return _some(conn, lots.c.message_id == message_id)
 
 
+def by_ids(conn: Connection, ids: Collection[int]) -> list[Lot]:
+    """The lots of these ids."""
+    return _some(conn, lots.c.id.in_(ids))
+
+
 def of_consignment(conn: Connection, consignment_id: int) -> list[Lot]:
     """The lots that a consignment carries."""
     return _some(conn, lots.c.consignment_id == consignment_id)

@@ -32,7 +32,7 @@ class NewMessage:
     fingerprint: bytes
     received_at: int
     origin: str
-    """`ps`, `assureur` or `inconnu`."""
+    """`ps`, `assureur`, `emetteur` or `avis`."""
     peer: str
     mail_from: str
     header_from: str

@@ -26,7 +26,7 @@ class NewReturn:
 
     message_id: int
     kind: str
-    """`ARL`, `RSP`, `TEXTE` or `AVIS`."""
+    """`ARL`, `RSP`, `TEXTE` or `DLOI`."""
     insurer_id: int | None
     practitioner_id: int | None
     consignment_id: int | None

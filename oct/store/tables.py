@@ -169,7 +169,7 @@ messages = Table(
     Column("trace", String(20), nullable=False, unique=True),
     Column("fingerprint", LargeBinary(32), nullable=False, unique=True),  # D4: one SMTP transaction, one message
     Column("received_at", BigInteger, nullable=False, index=True),
-    Column("origin", String(8), nullable=False),  # ps, assureur, inconnu
+    Column("origin", String(8), nullable=False),  # ps, assureur, emetteur, avis
     Column("peer", String(45), nullable=False),
     Column("mail_from", String(254), nullable=False),
     Column("header_from", String(254), nullable=False),
@@ -198,7 +198,7 @@ files = Table(
     metadata,
     _id(),
     _ref("message_id", "messages", nullable=False, index=True),
-    Column("shape", String(12), nullable=False),  # unique, source
+    Column("shape", String(12), nullable=False),  # unique, source; scor, flux
     Column("file_id", String(6), nullable=False, index=True),
     Column("sender_number", String(14), nullable=False),
     Column("recipient_type", String(2), nullable=False),
@@ -216,7 +216,7 @@ consignments = Table(
     metadata,
     _id(),
     _ref("message_id", "messages", nullable=False, index=True),
-    Column("kind", String(8), nullable=False),  # facture, art, texte, retour
+    Column("kind", String(8), nullable=False),  # facture, flux, demande, art, texte, retour
     _ref("insurer_id", "insurers", index=True),
     _ref("practitioner_id", "practitioners", index=True),
     Column("recipient", String(254), nullable=False),
@@ -324,7 +324,7 @@ returns = Table(
     metadata,
     _id(),
     _ref("message_id", "messages", nullable=False, index=True),
-    Column("kind", String(6), nullable=False),  # ARL, RSP, TEXTE, AVIS
+    Column("kind", String(6), nullable=False),  # ARL, RSP, TEXTE, DLOI
     _ref("insurer_id", "insurers"),
     _ref("practitioner_id", "practitioners", index=True),
     _ref("consignment_id", "consignments", index=True),
@@ -371,6 +371,22 @@ return_lots = Table(
     Column("outcome", String(12), nullable=False),
     Column("code", String(10), nullable=False, server_default=""),
     Column("label", String(120), nullable=False, server_default=""),
+)
+
+# The opposition list (O1): increments as their issuer sent them, with the envelope they came in.
+
+dloi_increments = Table(
+    "dloi_increments",
+    metadata,
+    _id(),
+    Column("number", Integer, nullable=False, unique=True),
+    _ref("payload_id", "payloads", nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    _ref("message_id", "messages", nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
 )
 
 # The trace ---------------------------------------------------------------------------------------------------

@@ -52,6 +52,18 @@ def test_a_pattern_added_to_the_data_is_followed() -> None:
     assert (profile.name, profile.kind, profile.pattern) == ("arl", Kind.ARL, "ACQUIT/*")
 
 
+@pytest.mark.parametrize(("route", "read"), [('"header"', "header"), ('"a@b.example"', "a@b.example"), ('""', "")])
+def test_a_flow_that_is_passed_on_says_where_to(route: str, read: str) -> None:
+    """O2."""
+    added = f'[messages.carte]\nkind = "FLUX"\npatterns = ["CARTE/*"]\nroute = {route}\n{SHIPPED}'
+    profile = Profiles.from_toml(added).match("CARTE/XX")
+    assert profile is not None
+    assert (profile.kind, profile.route) == (Kind.FLUX, read)
+    scor = PROFILES.match("SCOR/SV")
+    assert scor is not None
+    assert scor.route == "header"
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
@@ -63,6 +75,9 @@ def test_a_pattern_added_to_the_data_is_followed() -> None:
         ("[messages]\nd = 4", "messages.d"),
         ('[messages.e]\nkind = "ARL"\npatterns = [4]', "messages.e"),
         ('[messages.e]\nkind = "ARL"\npatterns = ["A/B"]\n[third_part.K]\nencrypted = "oui"', "third_part.K"),
+        ('[messages.f]\nkind = "SCOR"\npatterns = ["A/B"]\nroute = "ailleurs"', "messages.f"),
+        ('[messages.g]\nkind = "FLUX"\npatterns = ["A/B"]\nroute = 4', "messages.g"),
+        ('[messages.h]\nkind = "FACTURE"\npatterns = ["A/B"]\nroute = "header"', "messages.h"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_place(text: str, place: str) -> None:

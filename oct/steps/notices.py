@@ -1,0 +1,128 @@
+"""Reads the delivery notices of other servers (RFC 3464): a sending that was taken with 250 and failed after all.
+
+Takes one message with an empty sender by lease. The notice is matched with what we sent by the Message-ID of what it
+returns. A failure brings the consignment from delivered to failed and into a hold, as a 5xx would have done, and its
+lots from delivered back to sent; a delay or a confirmation is an event. A notice on nothing that we sent, or one that
+cannot be read, is held. It is never answered and never passed on (H7).
+
+Security: anybody can write such a notice. The worst that a forged one does is to hold what was delivered and to tell
+so; it never sends anything again. Where the insurer has answered already, the notice is an event and no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+
+from oct.domain.journey import LotState, MessageState
+from oct.errors import OctError, RoutingError
+from oct.formats.delivery_status import Action, RecipientStatus, read_delivery_status
+from oct.steps.custody import attempt, write_hold
+from oct.steps.failures import failure_text, write_failure
+from oct.steps.texts import SealedText
+from oct.steps.workshop import Workshop
+from oct.store import consignments, events, lots, messages, payloads
+from oct.store.consignments import Consignment
+from oct.store.events import Event
+from oct.store.messages import Message
+
+_log = structlog.get_logger()
+
+_NOTED = {
+    Action.DELAYED: "retarde",
+    Action.DELIVERED: "confirme",
+    Action.RELAYED: "relaye",
+    Action.EXPANDED: "relaye",
+}
+_ANSWERED = frozenset(
+    {LotState.ACKNOWLEDGED, LotState.REFUSED, LotState.PAID, LotState.PART_PAID, LotState.REJECTED}
+)
+_FAILED, _WITHOUT_EFFECT = "echec", "sans-effet"
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What a notice says of one of our sendings, and the text for its practitioner if it failed."""
+
+    consignment: Consignment
+    status: RecipientStatus
+    text: SealedText | None
+
+    @property
+    def words(self) -> str:
+        """The other side's own words, as an operator reads them."""
+        return f"avis de remise, {self.status.status} {self.status.diagnostic}".strip()
+
+
+def note(workshop: Workshop, message: Message, owner: str) -> None:
+    """Brings one notice to its end. StoreError when the database is away."""
+    finding = attempt(workshop, message, lambda: _find(workshop, message))
+    now = workshop.clock()
+    reason = finding if isinstance(finding, OctError) else None
+    state = MessageState.PROCESSED if reason is None else MessageState.HELD
+    with workshop.store.begin() as conn:
+        if not messages.finish(conn, message.id, owner, state, reason.code if reason is not None else "", now):
+            _log.warning("bail-perdu", suivi=message.trace)
+        elif isinstance(finding, OctError):
+            write_hold(conn, message, finding, now)
+        else:
+            _write(conn, message, finding, now)
+
+
+def _find(workshop: Workshop, message: Message) -> _Finding:
+    with workshop.store.read() as conn:
+        raw = payloads.get(conn, workshop.vault, message.payload_id)
+    notice = read_delivery_status(raw, workshop.opener.limits)
+    with workshop.store.read() as conn:
+        sent = consignments.by_message_uids(conn, notice.message_ids)
+    if len(sent) != 1:
+        raise RoutingError("avis-etranger", "Cet avis de remise ne concerne aucun envoi connu d'ici.", rule="H7")
+    status = notice.of(sent[0].recipient)
+    if status is None:
+        raise RoutingError("avis-etranger", "Cet avis de remise ne parle pas du destinataire de l'envoi.", rule="H7")
+    text = failure_text(workshop, sent[0]) if status.action is Action.FAILED else None
+    return _Finding(sent[0], status, text)
+
+
+def _write(conn: Connection, message: Message, finding: _Finding, now: int) -> None:
+    consignment = finding.consignment
+    if finding.status.action is not Action.FAILED:
+        outcome = _NOTED[finding.status.action]
+    elif _unanswered(conn, consignment) and consignments.mark_bounced(conn, consignment.id, finding.words):
+        lots.set_state_of_consignment(conn, consignment.id, LotState.SENT, "", now)
+        write_failure(conn, consignment, finding.words, finding.text, now)
+        outcome = _FAILED
+    else:
+        outcome = _WITHOUT_EFFECT
+    stories = (message.id, consignment.message_id)
+    events.append(conn, [_event(story, message, finding, outcome, now) for story in stories])
+
+
+def _unanswered(conn: Connection, consignment: Consignment) -> bool:
+    """Whether nothing that the consignment carries was answered: an insurer that answers has received."""
+    return not any(lot.state in _ANSWERED for lot in lots.of_consignment(conn, consignment.id))
+
+
+def _event(message_id: int, notice: Message, finding: _Finding, outcome: str, now: int) -> Event:
+    """In the story of the notice, and in that of the message that was sent."""
+    consignment, status = finding.consignment, finding.status
+    return Event(
+        at=now,
+        kind="avis",
+        outcome=outcome,
+        message_id=message_id,
+        consignment_id=consignment.id,
+        practitioner_id=consignment.practitioner_id,
+        insurer_id=consignment.insurer_id,
+        data={
+            "avis": notice.trace,
+            "genre": consignment.kind,
+            "destinataire": consignment.recipient,
+            "action": status.action,
+            "statut": status.status,
+            "reponse": status.diagnostic,
+            "sha256": notice.sha256.hex(),
+        },
+    )
