@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from oct.clock import system_clock
-from oct.crypto.keystore import KeyRing, OwnKey
+from oct.crypto.keystore import KeyRing
 from oct.formats.layouts import Layouts
 from oct.settings.data_files import built_in
 from oct.simulators.envelopes import Judge
@@ -98,8 +98,3 @@ def text_of(letter: Letter) -> str:
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def pairs(pki: Path) -> dict[str, OwnKey]:
-    """The pairs of a directory, by the names of their files."""
-    return {key.name: key for key in KeyRing.load(pki).keys}

@@ -1,0 +1,116 @@
+"""The second and third steps by themselves: one outcome a message, one commit a delivery, leases that hold (P2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oct.bootstrap import connector
+from oct.domain.journey import ConsignmentState, LotState, MessageState
+from oct.settings import load
+from oct.steps.process import process
+from oct.steps.send import send
+from oct.store import consignments, lots, messages
+from oct.store.consignments import Consignment
+from oct.store.messages import Message
+from tests.steps.bench import CLAIMS, Bench
+from tests.steps.claims_bench import claims_bench
+
+PONT = "pont@boite.example"
+GOLDEN = (CLAIMS / "messages" / "01-single-file.eml").read_bytes()
+LEASE = 60_000
+
+
+@pytest.fixture
+def pieces(tmp_path: Path, database_url: str) -> Iterator[Bench]:
+    with claims_bench(tmp_path, database_url) as made:
+        yield made
+
+
+def claimed(pieces: Bench, owner: str) -> list[Message]:
+    workshop = pieces.workshop
+    with workshop.store.begin() as conn:
+        return messages.claim(conn, owner, workshop.clock(), LEASE, 10)
+
+
+def written(pieces: Bench, message: Message) -> list[Consignment]:
+    with pieces.workshop.store.read() as conn:
+        return consignments.of_message(conn, message.id)
+
+
+def state(pieces: Bench, message: Message) -> str:
+    with pieces.workshop.store.read() as conn:
+        found = messages.by_id(conn, message.id)
+    assert found is not None
+    return found.state
+
+
+def test_a_message_comes_to_its_files_and_one_art(pieces: Bench) -> None:
+    """T1, S2."""
+    pieces.receive(GOLDEN, PONT)
+    (message,) = claimed(pieces, "a")
+    process(pieces.workshop, [message], "a")
+    assert state(pieces, message) == MessageState.PROCESSED
+    assert sorted(one.kind for one in written(pieces, message)) == ["art", *["facture"] * 4]
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(pieces: Bench) -> None:
+    """P2: whoever claimed it later has the last word, and there is one ART."""
+    pieces.receive(GOLDEN, PONT)
+    (slow,) = claimed(pieces, "slow")
+    with pieces.workshop.store.begin() as conn:
+        messages.release_leases(conn, "slow")
+    (quick,) = claimed(pieces, "quick")
+    process(pieces.workshop, [slow], "slow")
+    assert written(pieces, slow) == []
+    process(pieces.workshop, [quick], "quick")
+    process(pieces.workshop, [slow], "slow")
+    assert [one.kind for one in written(pieces, quick)].count("art") == 1
+
+
+def test_a_suspect_is_held_unopened_after_its_last_try(pieces: Bench) -> None:
+    """H3: a batch whose process died counts once, then each opening alone; the fourth time it is not opened."""
+    pieces.receive(GOLDEN, PONT)
+    (message,) = claimed(pieces, "dead0")
+    for rank in range(2):
+        with pieces.workshop.store.begin() as conn:
+            messages.release_leases(conn, "dead")
+            (message,) = messages.claim(conn, f"dead{rank}", pieces.workshop.clock(), LEASE, 10)
+            assert messages.begin_opening(conn, message.id, f"dead{rank}")
+    with pieces.workshop.store.begin() as conn:
+        messages.release_leases(conn, "dead")
+    pieces.work()
+    assert state(pieces, message) == MessageState.HELD
+    assert [hold.code for hold in pieces.holds(message)] == ["ouverture-interrompue"]
+    assert [letter.description for letter in pieces.outside.letters] == ["ART/ER"]
+
+
+def test_each_delivery_is_settled_and_moves_its_lots(pieces: Bench) -> None:
+    """R4, P2."""
+    message = pieces.take(GOLDEN, PONT)
+    sent = written(pieces, message)
+    assert {one.state for one in sent} == {ConsignmentState.DELIVERED}
+    with pieces.workshop.store.read() as conn:
+        assert {lot.state for lot in lots.of_message(conn, message.id)} == {LotState.DELIVERED}
+    assert sorted(letter.rcpt_to for letter in pieces.outside.letters) == sorted(one.recipient for one in sent)
+
+
+def test_a_delivery_whose_lease_was_lost_is_repeated_byte_identical(pieces: Bench, tmp_path: Path) -> None:
+    """P2: handed over, then the process died before its commit."""
+    pieces.receive(GOLDEN, PONT)
+    (message,) = claimed(pieces, "a")
+    process(pieces.workshop, [message], "a")
+    workshop = pieces.workshop
+    with workshop.store.begin() as conn:
+        taken = consignments.claim_any(conn, "dead", workshop.clock(), LEASE, 10)
+        consignments.release_leases(conn, "dead")
+        again = consignments.claim_any(conn, "alive", workshop.clock(), LEASE, 10)
+    connect = connector(load(tmp_path / "oct.toml", {}).settings)
+    send(workshop, taken, "dead", connect)
+    assert {one.state for one in written(pieces, message)} == {ConsignmentState.WAITING}
+    send(workshop, again, "alive", connect)
+    assert {one.state for one in written(pieces, message)} == {ConsignmentState.DELIVERED}
+    raws = [letter.raw for letter in pieces.outside.letters]
+    assert sorted(raws[: len(taken)]) == sorted(raws[len(taken) :])

@@ -1,0 +1,118 @@
+"""The first step by itself: what is answered 250 is on disk, what arrives together shares a commit (P1, D4, H6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, text
+
+from oct.domain.journey import MessageState
+from oct.smtp.transaction import Reply, Transaction
+from oct.steps.receive import Receiver
+from oct.store import events, messages, payloads
+from tests.steps.bench import CLAIMS, OCT, Bench, bench
+
+PONT = "pont@boite.example"
+GOLDEN = (CLAIMS / "messages" / "01-single-file.eml").read_bytes()
+
+
+@pytest.fixture
+def pieces(tmp_path: Path, database_url: str) -> Iterator[Bench]:
+    with bench(tmp_path, database_url) as made:
+        yield made
+
+
+def other(rank: int) -> bytes:
+    """The golden message under another compostage."""
+    return GOLDEN.replace(b"2026112008000100001", b"20261120080001%05d" % rank)
+
+
+def together(pieces: Bench, contents: Sequence[bytes]) -> list[Reply]:
+    """The answers to transactions that all wait before the writing thread begins."""
+
+    async def accept_all(receiver: Receiver) -> list[Reply]:
+        waiting = [
+            asyncio.ensure_future(receiver.accept(Transaction("127.0.0.1", "essai", PONT, (OCT,), raw, None, tls=True)))
+            for raw in contents
+        ]
+        await asyncio.sleep(0)
+        receiver.start()
+        return await asyncio.gather(*waiting)
+
+    receiver = Receiver(pieces.workshop)
+    replies = asyncio.run(accept_all(receiver))
+    receiver.stop()
+    return replies
+
+
+def kept(pieces: Bench, reply: Reply) -> messages.Message:
+    with pieces.workshop.store.read() as conn:
+        message = messages.by_trace(conn, reply.text.rpartition(" ")[2])
+    assert message is not None
+    return message
+
+
+def test_what_is_answered_250_is_kept_byte_for_byte(pieces: Bench) -> None:
+    """P1."""
+    message = kept(pieces, pieces.receive(GOLDEN, PONT))
+    assert (message.state, message.compostage) == (MessageState.RECEIVED, "2026112008000100001")
+    assert message.due_at is not None
+    with pieces.workshop.store.read() as conn:
+        assert payloads.get(conn, pieces.workshop.vault, message.payload_id) == GOLDEN
+
+
+def test_messages_that_wait_together_share_one_commit(pieces: Bench) -> None:
+    written: list[str] = []
+    event.listen(
+        pieces.workshop.store.engine,
+        "before_cursor_execute",
+        lambda _conn, _cursor, statement, *_: written.append(statement),
+    )
+    commits: list[int] = []
+    event.listen(pieces.workshop.store.engine, "commit", lambda _: commits.append(len(written)))
+    replies = together(pieces, [other(rank) for rank in range(20)])
+    assert {reply.code for reply in replies} == {250}
+    assert len({reply.text for reply in replies}) == 20
+    starts = [0, *commits[:-1]]
+    inserting = [
+        end
+        for start, end in zip(starts, commits, strict=True)
+        if any("INTO messages" in one for one in written[start:end])
+    ]
+    assert len(inserting) == 1
+    with pieces.workshop.store.read() as conn:
+        assert sum(messages.counts(conn, 0).values()) == 20
+
+
+def test_the_same_transaction_in_one_group_or_later_is_one_message(pieces: Bench) -> None:
+    """D4."""
+    first, second = together(pieces, [GOLDEN, GOLDEN])
+    later = pieces.receive(b"Received: from relais.example\r\n" + GOLDEN, PONT)
+    assert kept(pieces, first) == kept(pieces, second) == kept(pieces, later)
+    with pieces.workshop.store.read() as conn:
+        story = events.of_message(conn, kept(pieces, first).id)
+    assert sorted(one.outcome for one in story) == ["nouveau", "repete", "repete"]
+
+
+def test_a_refusal_in_a_group_harms_nobody_else(pieces: Bench) -> None:
+    """H6."""
+    stranger = GOLDEN.replace(b"00000421234567", b"00000999000111")
+    replies = together(pieces, [other(1), stranger, b"Subject: rien\r\n\r\n", other(2)])
+    assert [reply.code for reply in replies[::3]] == [250, 250]
+    assert all(reply.code in {550, 554} for reply in replies[1:3])
+    with pieces.workshop.store.read() as conn:
+        assert sum(messages.counts(conn, 0).values()) == 2
+
+
+def test_a_database_that_fails_is_a_451_with_a_fixed_text(pieces: Bench) -> None:
+    """P1: never a 5xx, never the cause."""
+    with pieces.workshop.store.begin() as conn:
+        conn.execute(text("ALTER TABLE messages RENAME TO parti"))
+    reply = pieces.receive(GOLDEN, PONT)
+    assert (reply.code, reply.text) == (451, "4.3.0 Service momentanement indisponible, reessayez plus tard")
+    with pieces.workshop.store.begin() as conn:
+        conn.execute(text("ALTER TABLE parti RENAME TO messages"))
+    assert pieces.receive(GOLDEN, PONT).code == 250
