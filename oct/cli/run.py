@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,8 +49,7 @@ async def _serve(settings: Settings) -> None:
         program = Program(settings, open_workshop(settings))
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
+        _on_first_signal(lambda: loop.call_soon_threadsafe(stopping.set))
         await program.start()
         hosts = (listen.rpartition(":")[0] for listen in settings.smtp.listen)
         doors = ", ".join(f"{host}:{port}" for host, port in zip(hosts, program.ports, strict=True))
@@ -57,3 +57,16 @@ async def _serve(settings: Settings) -> None:
         await stopping.wait()
         await program.stop()
     print("Arrêté.", flush=True)
+
+
+def _on_first_signal(stop: Callable[[], object]) -> None:
+    """Calls `stop` at the first SIGTERM or SIGINT; from then on both are ignored, to the very end of the process."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def stop_once(*_: object) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        stop()
+
+    for number in numbers:
+        signal.signal(number, stop_once)
