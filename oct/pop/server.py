@@ -24,7 +24,7 @@ _LAST_WORD_SECONDS = 1.0
 
 
 class PopServer:
-    """One POP3 egress on one event loop."""
+    """One POP3 egress on one event loop. Without an address it has nobody to serve and nothing to ask for."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class PopServer:
         self._listeners = [listener(address) for address in listen]
         if tls is None and any(place.implicit_tls for place in self._listeners):
             raise ConfigurationError("tls-absent", "Une adresse d'écoute tls:// demande un certificat TLS.")
-        if tls is None and not clear_networks:
+        if self._listeners and tls is None and not clear_networks:
             raise ConfigurationError(
                 "pop-sans-tls", "Les boîtes hébergées demandent un certificat TLS ([pop] tls_certificate et tls_key)."
             )
