@@ -37,7 +37,7 @@ def test_killed_twenty_times_under_traffic_nothing_is_lost(launch: Launch) -> No
                 world.launch()
         finally:
             traffic.stop()
-        world.settle(60)
+        world.settle()
         assert traffic.refused == []
         assert sum(one.tries for one in traffic.accepted) > len(traffic.accepted) > KILLS
         everything_arrived_once(world, traffic)
@@ -57,7 +57,7 @@ def test_a_stop_under_traffic_answers_everybody_and_loses_nothing(launch: Launch
             world.start()
         finally:
             traffic.stop()
-        world.settle(60)
+        world.settle()
         assert traffic.refused == []
         everything_arrived_once(world, traffic)
         assert len({one.arrival.raw for one in world.outside.opened()}) == len(world.outside.opened())
@@ -82,7 +82,7 @@ def test_a_message_that_kills_the_process_is_held_and_its_neighbours_go_on(launc
                     world.launch()
         finally:
             traffic.stop()
-        world.settle(60)
+        world.settle()
         reply = world.send(deadly.address, message)
         assert deaths == 3
         assert openings.read_bytes().count(b"<mortel.") == 3

@@ -29,7 +29,7 @@ from tests.journeys.waiting import until
 
 ROOT = Path(__file__).parents[2]
 _TRACE = re.compile(r"suivi (\w{6}-\w{8})")
-_START_S = 30
+_START_S = 60
 OCT_PROGRAM = Path(sys.executable).with_name("oct")
 
 
@@ -167,7 +167,7 @@ class World:
         ]
         return Outcome(reply, self.outside.opened(before), letters)
 
-    def settle(self, seconds: float = 30) -> None:
+    def settle(self, seconds: float = 60) -> None:
         """Waits until nothing is left to open nor to send."""
         until("nothing is due", lambda: not self.due(), seconds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -76,12 +77,8 @@ def test_messages_that_wait_together_share_one_commit(pieces: Bench) -> None:
     replies = together(pieces, [other(rank) for rank in range(20)])
     assert {reply.code for reply in replies} == {250}
     assert len({reply.text for reply in replies}) == 20
-    starts = [0, *commits[:-1]]
-    inserting = [
-        end
-        for start, end in zip(starts, commits, strict=True)
-        if any("INTO messages" in one for one in written[start:end])
-    ]
+    transactions = [written[start:end] for start, end in pairwise([0, *commits])]
+    inserting = [done for done in transactions if any("INTO messages" in statement for statement in done)]
     assert len(inserting) == 1
     with pieces.workshop.store.read() as conn:
         assert sum(messages.counts(conn, 0).values()) == 20
