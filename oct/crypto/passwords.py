@@ -26,7 +26,7 @@ def verify_password(stored: str, password: str) -> bool:
     """Whether this is the password of a stored hash."""
     try:
         return _HASHER.verify(stored, password)
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, UnicodeError):
         return False
 
 

@@ -87,7 +87,7 @@ def test_three_wrong_logins_end_the_session(opens: Opener) -> None:
 
 def test_guesses_at_once_from_one_address_are_refused_but_the_practitioner_gets_in(opens: Opener) -> None:
     """H9: a delay that grows, one guess at a time; an address that has opened the mailbox before does not wait."""
-    opened = opens(clear=True, slowness=Slowness(first=2.0, cap=2.0))
+    opened = opens(clear=True, slowness=Slowness(first=20.0, cap=20.0))
     assert served(opened)
     with opened.peer() as first, opened.peer() as second:
         for peer in (first, second):
@@ -95,16 +95,11 @@ def test_guesses_at_once_from_one_address_are_refused_but_the_practitioner_gets_
         first.say(b"USER victime\r\nPASS wrong\r\n")
         first.line()
         assert first.line().startswith(b"-ERR [AUTH] ")
-        first.say(b"USER victime\r\nPASS wrong\r\nUSER x\r\n")
-        first.line()
-        second.say(b"USER victime\r\nPASS wrong\r\n")
-        second.line()
+        first.say(b"USER victime\r\nPASS wrong\r\n")
         assert served(opened)
-        refused = [second.line()]
-        while not refused[-1].startswith(b"-ERR [LOGIN-DELAY] "):
-            assert refused[-1].startswith((b"-ERR [AUTH] ", b"+OK "))
-            second.say(b"USER victime\r\nPASS wrong\r\n")
-            refused.append(second.line())
+        second.say(b"USER autre\r\nPASS wrong\r\n")
+        second.line()
+        assert second.line().startswith(b"-ERR [LOGIN-DELAY] ")
 
 
 def test_a_silent_peer_is_sent_away(opens: Opener) -> None:
