@@ -21,6 +21,7 @@ from oct.crypto.atrest import Vault, load_master_keys
 from oct.crypto.keystore import KeyRing
 from oct.crypto.revocation import RevocationPolicy
 from oct.domain.conventions import check_conventions
+from oct.domain.duplicates import Policy
 from oct.envelope.opening import Opener
 from oct.errors import ConfigurationError
 from oct.formats.entities import Entities
@@ -94,6 +95,9 @@ def open_workshop(
             tries=settings.opening.tries,
             retry=settings.delivery.retry,
             expire=settings.delivery.expire,
+            silence=settings.watch.silence,
+            manual=settings.watch.manual,
+            reemission=Policy(settings.reemission.policy),
             dloi_issuer=settings.dloi.issuer.lower(),
         ),
     )

@@ -35,11 +35,15 @@ def check_conservation(file: B2File, plan: Plan, context: SplitContext) -> None:
     for planned in _placed(plan):
         _check_bytes(file, planned, context)
     _check_amc_flow(plan)
+    if not all(known.lot.history.known for known in plan.known):
+        raise _lost("un lot est écarté sans avoir été reçu auparavant")
 
 
 def _placed(plan: Plan) -> Iterator[Planned]:
     for group in _groups(plan):
         yield from group.lots
+    for known in plan.known:
+        yield known.lot
 
 
 def _groups(plan: Plan) -> tuple[Parcel | Waiting, ...]:
@@ -74,7 +78,7 @@ def _check_wholes(file: B2File, plan: Plan) -> None:
     groups = _groups(plan)
     for group in groups:
         if group.whole is not None and (
-            group.whole != file.data or len(groups) > 1 or len(group.lots) != len(file.lots)
+            group.whole != file.data or len(groups) > 1 or plan.known or len(group.lots) != len(file.lots)
         ):
             raise _lost("un fichier transmis tel quel a changé")
 
@@ -172,6 +176,9 @@ def _check_amc_flow(plan: Plan) -> None:
             if splits and not planned.altered:
                 raise _lost("un lot de contrat 99 part sans avoir été séparé")
             leaving += [invoice.number for invoice in splits]
+    for known in plan.known:
+        if known.lot.altered:
+            leaving += [invoice.number for invoice in split_invoices(known.lot.source)]
     for planned in _placed(plan):
         if planned.derived is not None:
             asked += [invoice.number for invoice in planned.derived.invoices]

@@ -36,11 +36,17 @@ class LotState(StrEnum):
     DUPLICATE = "duplicate"
     SENT = "sent"
     DELIVERED = "delivered"
+    UNANSWERED = "unanswered"
+    MANUAL = "manual"
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
     PAID = "paid"
     PART_PAID = "part_paid"
     REJECTED = "rejected"
+
+
+AWAITING = frozenset({LotState.SENT, LotState.DELIVERED, LotState.UNANSWERED, LotState.MANUAL})
+"""States of a lot that has left and that nobody has answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +79,23 @@ JOURNEYS: Mapping[str, tuple[Move, ...]] = {
         Move(None, LotState.SENT, "process"),
         Move(None, LotState.HELD, "process"),
         Move(None, LotState.REFUSED_HERE, "process"),
+        Move(None, LotState.DUPLICATE, "process"),
+        Move(LotState.HELD, LotState.DUPLICATE, "process"),
+        Move(LotState.SENT, LotState.DUPLICATE, "process"),
         Move(LotState.HELD, LotState.SENT, "release"),
         Move(LotState.HELD, LotState.REFUSED_HERE, "release"),
         Move(LotState.SENT, LotState.DELIVERED, "send"),
         Move(LotState.DELIVERED, LotState.SENT, "notices"),
+        Move(LotState.UNANSWERED, LotState.SENT, "notices"),
+        Move(LotState.MANUAL, LotState.SENT, "notices"),
+        Move(LotState.DELIVERED, LotState.UNANSWERED, "watch"),
+        Move(LotState.UNANSWERED, LotState.MANUAL, "watch"),
         Move(LotState.DELIVERED, LotState.ACKNOWLEDGED, "deliver"),
         Move(LotState.DELIVERED, LotState.REFUSED, "deliver"),
+        Move(LotState.UNANSWERED, LotState.ACKNOWLEDGED, "deliver"),
+        Move(LotState.UNANSWERED, LotState.REFUSED, "deliver"),
+        Move(LotState.MANUAL, LotState.ACKNOWLEDGED, "deliver"),
+        Move(LotState.MANUAL, LotState.REFUSED, "deliver"),
         Move(LotState.ACKNOWLEDGED, LotState.PAID, "deliver"),
         Move(LotState.ACKNOWLEDGED, LotState.PART_PAID, "deliver"),
         Move(LotState.ACKNOWLEDGED, LotState.REJECTED, "deliver"),

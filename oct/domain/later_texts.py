@@ -1,4 +1,4 @@
-"""What a practitioner is told after its ART (T1): a delivery that failed, a hold that was decided.
+"""What a practitioner is told after its ART (T1): a delivery that failed, a hold that was decided, a silence (D1).
 
 Plain French, lines of 72 characters at most, numbers of lots only (T3).
 """
@@ -7,9 +7,19 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 _WIDTH = 72
+
+
+@dataclass(frozen=True, slots=True)
+class SilentLot:
+    """A lot that its insurer does not answer, as the practitioner knows it. `delivered` is legal French time."""
+
+    name: str
+    insurer: str
+    delivered: datetime
 
 
 def failed_delivery(concentrator: str, number: str, trace: str, insurer: str, lots: Sequence[str], at: datetime) -> str:
@@ -43,6 +53,40 @@ def turned_down(concentrator: str, number: str, trace: str, reason: str, lots: S
         f"Motif : {reason}",
         "Corrigez puis renvoyez.",
     )
+
+
+def unanswered(concentrator: str, number: str, trace: str, silence: int, lots: Sequence[SilentLot]) -> str:
+    """D1: delivered, and no answer for `silence` milliseconds."""
+    return _letter(
+        concentrator,
+        number,
+        trace,
+        f"Sans réponse depuis {_span(silence)} :",
+        *_silent(lots),
+        "Aucun accusé (ARL) n'est revenu. Si votre logiciel propose de renvoyer, acceptez : l'envoi sera refait.",
+    )
+
+
+def manual(concentrator: str, number: str, trace: str, silence: int, lots: Sequence[SilentLot]) -> str:
+    """D1: still no answer after the second delay; people take over."""
+    return _letter(
+        concentrator,
+        number,
+        trace,
+        f"Traitement manuel : toujours sans réponse depuis {_span(silence)} :",
+        *_silent(lots),
+        "L'opérateur est prévenu et suit ces lots. Ne les renvoyez plus sans son accord.",
+    )
+
+
+def _silent(lots: Sequence[SilentLot]) -> list[str]:
+    return [f"- {lot.name} remis à {lot.insurer} le {lot.delivered:%d/%m/%Y à %H:%M}" for lot in lots]
+
+
+def _span(duration: int) -> str:
+    """A duration in hours, or in minutes when it is not a whole number of hours."""
+    hours, rest = divmod(duration, 3_600_000)
+    return f"{hours} h" if hours and not rest else f"{duration // 60_000} min"
 
 
 def _lots(numbers: Sequence[str]) -> str:

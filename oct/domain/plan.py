@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from oct.domain.conventions import Conventions
+from oct.domain.duplicates import NEW, Judgement
 from oct.domain.model import Directory, Insurer, LotKind
 from oct.errors import RoutingError, RuleError
 from oct.formats.b2 import Lot
@@ -74,6 +75,10 @@ class Planned:
     """Whether contract 99 changed its bytes (C4)."""
     derived: DerivedLot | None = None
     """Set for a lot of the AMC flow (C5)."""
+    digest: bytes = field(kw_only=True)
+    """By which a re-sending is recognised (D2): SHA-256 of the lot as received, with its AMC for the AMC flow."""
+    history: Judgement = field(default=NEW, kw_only=True)
+    """What it is beside its earlier sendings."""
 
     @property
     def invoice_count(self) -> int:
@@ -102,6 +107,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """A lot that was received before and does not leave again (D2). `insurer` is None when it is not known now."""
+
+    lot: Planned
+    insurer: Insurer | None
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A lot that breaks a rule: nothing of it leaves."""
 
@@ -119,3 +132,6 @@ class Plan:
     refused: tuple[Refused, ...] = ()
     without_amc_part: tuple[str, ...] = ()
     """Numbers of the contract-99 invoices whose complementary part is nil: they have no AMC flow."""
+    known: tuple[Known, ...] = ()
+    replaced: frozenset[int] = frozenset()
+    """Open holds whose lots all come again: the new sending takes their place."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from oct.domain.journey import LotState
+from oct.domain.journey import AWAITING, LotState
 from oct.domain.returns import InvoiceRef, LotRef, Scope, scopes_in
 from oct.formats.arl import Arl
 from oct.formats.entities import Entities, Entity, Role
@@ -95,17 +95,13 @@ class LotRejection:
 
 Outcome = LotOutcome | FileOutcome | InvoiceOutcome | LotRejection
 
-ANSWERABLE = frozenset(
-    {
-        LotState.SENT,
-        LotState.DELIVERED,
-        LotState.ACKNOWLEDGED,
-        LotState.REFUSED,
-        LotState.PAID,
-        LotState.PART_PAID,
-        LotState.REJECTED,
-    }
-)
+ANSWERABLE = AWAITING | {
+    LotState.ACKNOWLEDGED,
+    LotState.REFUSED,
+    LotState.PAID,
+    LotState.PART_PAID,
+    LotState.REJECTED,
+}
 """States of a lot that has left: only these can be answered."""
 
 
@@ -135,7 +131,7 @@ def lot_state_after(current: LotState, outcomes: Sequence[Outcome], invoice_coun
     receipts = [outcome.positive for outcome in outcomes if isinstance(outcome, LotOutcome | FileOutcome)]
     if receipts and current not in {LotState.PAID, LotState.PART_PAID, LotState.REJECTED}:
         return LotState.ACKNOWLEDGED if receipts[-1] else LotState.REFUSED
-    if outcomes and current in {LotState.SENT, LotState.DELIVERED}:
+    if outcomes and current in AWAITING:
         return LotState.ACKNOWLEDGED
     return current
 

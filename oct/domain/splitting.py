@@ -7,6 +7,7 @@ the received bytes, always and not only in tests: they raise nothing but its Con
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -95,7 +96,8 @@ def _plan_source(file: B2File, practitioner: Practitioner, context: SplitContext
 
 
 def _received(file: B2File, lot: Lot, context: SplitContext) -> Planned:
-    return Planned(lot, kind_of(lot, context.conventions), file.content(lot))
+    content = file.content(lot)
+    return Planned(lot, kind_of(lot, context.conventions), content, digest=hashlib.sha256(content).digest())
 
 
 def _owned_lots(file: B2File, practitioner: Practitioner, context: SplitContext, draft: _Draft) -> list[Lot]:
@@ -147,10 +149,12 @@ def _split(file: B2File, received: Planned, insurer: Insurer, draft: _Draft, con
     """S3: the lot without its complementary records to its AMO, its AMC flow to the AMC."""
     lot = received.source
     flow = derive_lots(file, lot, context)
-    outgoing = Planned(lot, received.kind, amo_lot(file, lot, context), altered=True)
+    outgoing = Planned(lot, received.kind, amo_lot(file, lot, context), altered=True, digest=received.digest)
     draft.forward.setdefault(insurer.id, []).append(outgoing)
     for made, content in flow:
-        _forward_derived(Planned(lot, LotKind.AMC, content, derived=made), made.amc_number, draft, context)
+        digest = hashlib.sha256(received.digest + made.amc_number.encode("latin-1")).digest()
+        planned = Planned(lot, LotKind.AMC, content, derived=made, digest=digest)
+        _forward_derived(planned, made.amc_number, draft, context)
     asked = {invoice.start for made, _ in flow for invoice in made.invoices}
     draft.without_amc_part += [invoice.number for invoice in split_invoices(lot) if invoice.start not in asked]
 
@@ -170,4 +174,6 @@ def _forward_derived(
 def _plan_derived(file: B2File, draft: _Draft, context: SplitContext, insurer: Insurer | None) -> None:
     for lot in file.lots:
         amc_number = amc_number_of(file, lot.invoices[0], context.layouts)
-        _forward_derived(Planned(lot, LotKind.AMC, file.content(lot)), amc_number, draft, context, insurer)
+        content = file.content(lot)
+        planned = Planned(lot, LotKind.AMC, content, digest=hashlib.sha256(content).digest())
+        _forward_derived(planned, amc_number, draft, context, insurer)

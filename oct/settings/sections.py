@@ -118,6 +118,25 @@ class CertificatesSection(Section):
     grace: Duration = 7 * 86_400_000
 
 
+class WatchSection(Section):
+    """How long an insurer's answer is awaited (D1): until the practitioner is told, until people take over."""
+
+    silence: Duration = 48 * 3_600_000
+    manual: Duration = 96 * 3_600_000
+
+    @model_validator(mode="after")
+    def _manual_comes_later(self) -> Self:
+        if self.manual <= self.silence:
+            raise ValueError("manual doit dépasser silence")
+        return self
+
+
+class ReemissionSection(Section):
+    """Lots that were received before (D2)."""
+
+    policy: Literal["reconnaitre", "tout-transmettre"] = "reconnaitre"
+
+
 class ClearSection(Section):
     """Attachments that are not encrypted."""
 
@@ -182,6 +201,8 @@ class Settings(Section):
     keys: KeysSection = KeysSection()
     certificates: CertificatesSection = CertificatesSection()
     clear: ClearSection = ClearSection()
+    watch: WatchSection = WatchSection()
+    reemission: ReemissionSection = ReemissionSection()
     dloi: DloiSection = DloiSection()
     opening: OpeningSection = OpeningSection()
     worker: WorkerSection = WorkerSection()

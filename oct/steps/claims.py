@@ -10,7 +10,6 @@ What is no file of invoices goes its own way: a request for increments (`dloi_re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from oct.clock import paris
@@ -28,6 +27,7 @@ from oct.formats.subject import FactureSubject, ps_number, read_subject
 from oct.steps.dispatch import Dispatch, seal_plan
 from oct.steps.dloi_requests import Answer, answer_request
 from oct.steps.flows import Passage, pass_on, read_flow
+from oct.steps.recognition import Basis, different_lots, noted, recognise_plan
 from oct.steps.workshop import Workshop
 from oct.store.files import NewFile
 from oct.store.messages import Message
@@ -48,6 +48,8 @@ class Outcome:
     answer: Answer | None = None
     """Set for a request of increments of the opposition list (O1)."""
     reason: OctError | None = None
+    basis: Basis | None = None
+    """What it rests on: checked when it is written (D2)."""
 
     @property
     def code(self) -> str:
@@ -89,9 +91,12 @@ def settle_claims(
         file = read_file(opened.file, workshop.layouts)
         subject = _subject(opened)
         warnings = _agreement(subject, file, practitioner, snapshot)
-        plan = plan_file(file, practitioner, workshop.split_context(snapshot))
+        context = workshop.split_context(snapshot)
+        plan = plan_file(file, practitioner, context)
+        recognised = recognise_plan(workshop, practitioner, file, plan, context)
+        plan = recognised.plan
         version = subject.version if subject is not None else _VERSION_UNKNOWN
-        dispatch = seal_plan(workshop, file, plan, snapshot, version)
+        dispatch = replace(seal_plan(workshop, file, plan, snapshot, version), arls=recognised.arls)
     except OctError as error:
         return _ended(receipt, error)
     return Outcome(
@@ -99,6 +104,7 @@ def settle_claims(
         receipt=_processed(receipt, file, plan, dispatch, warnings),
         dispatch=dispatch,
         file=_file_row(message, file),
+        basis=recognised.basis,
     )
 
 
@@ -190,6 +196,9 @@ def _processed(receipt: Receipt, file: B2File, plan: Plan, dispatch: Dispatch, w
         f"La facture {number} a un contrat 99 mais aucune part complémentaire : rien n'est demandé à une AMC."
         for number in plan.without_amc_part
     ]
+    warnings += different_lots(
+        (lot, departure.insurer.label) for departure in dispatch.departures for lot in departure.lots
+    )
     return replace(
         receipt,
         file_id=file.file_id,
@@ -197,24 +206,24 @@ def _processed(receipt: Receipt, file: B2File, plan: Plan, dispatch: Dispatch, w
         invoice_count=file.invoice_count,
         billed=sum(lot.billed for lot in file.lots),
         sent=tuple(
-            line for departure in dispatch.departures for line in _lines(departure.lots, departure.insurer.label)
+            _line(lot, departure.insurer.label, noted(lot, departure.insurer.label, leaves=True, arls={}))
+            for departure in dispatch.departures
+            for lot in departure.lots
+        ),
+        known=tuple(
+            _line(one.lot, label, noted(one.lot, label, leaves=False, arls=dispatch.arls))
+            for one in dispatch.known
+            for label in [one.insurer.label if one.insurer is not None else ""]
         ),
         held=tuple(
-            line
+            _line(lot, label, f"{detention.reason.describe()} {noted(lot, label, leaves=True, arls={})}".strip())
             for detention in dispatch.detentions
-            for line in _lines(
-                detention.lots,
-                detention.insurer.label if detention.insurer is not None else "",
-                detention.reason.describe(),
-            )
+            for label in [detention.insurer.label if detention.insurer is not None else ""]
+            for lot in detention.lots
         ),
         refused=tuple(_line(rejection.lot, "", rejection.reason.describe()) for rejection in dispatch.rejections),
         warnings=tuple(warnings),
     )
-
-
-def _lines(planned: Iterable[Planned], insurer: str, reason: str = "") -> Iterable[LotLine]:
-    return (_line(lot, insurer, reason) for lot in planned)
 
 
 def _line(planned: Planned, insurer: str, reason: str) -> LotLine:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -18,15 +18,16 @@ from oct.domain.contract99 import CONTRACT_SPLIT
 from oct.domain.journey import LotState
 from oct.domain.model import Insurer
 from oct.domain.outgoing import OutgoingFile, outgoing_file
-from oct.domain.plan import Parcel, Plan, Planned, Waiting
+from oct.domain.plan import Known, Parcel, Plan, Planned, Waiting
 from oct.domain.routing import kind_of
 from oct.envelope.sealing import Sealed, seal_file
 from oct.errors import CertificateError, OctError
-from oct.formats.b2 import B2File, write_file
+from oct.formats.b2 import B2File, Lot, write_file
 from oct.formats.layouts import RECORD
+from oct.steps.resending import lot_names, resending_events, write_arls, write_replaced
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds, lots, payloads
-from oct.store.consignments import NewConsignment
+from oct.store.consignments import Consignment, NewConsignment
 from oct.store.events import Event
 from oct.store.holds import HoldSubject, NewHold
 from oct.store.lots import NewInvoice, NewLot
@@ -74,6 +75,19 @@ class Dispatch:
     departures: tuple[Departure, ...] = ()
     detentions: tuple[Detention, ...] = ()
     rejections: tuple[Rejection, ...] = ()
+    known: tuple[Known, ...] = ()
+    """Lots that need not leave again (D2)."""
+    replaced: frozenset[int] = frozenset()
+    """Open holds whose place this dispatch takes."""
+    arls: Mapping[int, Consignment] = field(default_factory=dict)
+    """For lots accepted earlier (ids), the sending of their ARL that goes out again."""
+
+    @property
+    def lots(self) -> tuple[Planned, ...]:
+        """Every lot, but for those refused."""
+        leaving = [lot for departure in self.departures for lot in departure.lots]
+        held = [lot for detention in self.detentions for lot in detention.lots]
+        return (*leaving, *held, *(known.lot for known in self.known))
 
 
 def seal_plan(workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, version: str) -> Dispatch:
@@ -89,13 +103,13 @@ def seal_plan(workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, 
         else:
             detentions.append(_detained_file(workshop, outgoing, parcel, sealed))
     detentions += [_detained_lots(workshop, file, waiting) for waiting in plan.waiting]
-    rejections = tuple(
-        Rejection(
-            refused.reason, Planned(refused.lot, kind_of(refused.lot, workshop.conventions), file.content(refused.lot))
-        )
-        for refused in plan.refused
-    )
-    return Dispatch(tuple(departures), tuple(detentions), rejections)
+    rejections = tuple(Rejection(refused.reason, _refused(workshop, file, refused.lot)) for refused in plan.refused)
+    return Dispatch(tuple(departures), tuple(detentions), rejections, plan.known, plan.replaced)
+
+
+def _refused(workshop: Workshop, file: B2File, lot: Lot) -> Planned:
+    content = file.content(lot)
+    return Planned(lot, kind_of(lot, workshop.conventions), content, digest=hashlib.sha256(content).digest())
 
 
 def seal_outgoing(
@@ -166,7 +180,12 @@ def write_dispatch(
     for rejection in dispatch.rejections:
         writer.add((rejection.lot,), LotState.REFUSED_HERE, code=rejection.reason.code)
         events.append(conn, [_refused_event(message, rejection, now)])
-    writer.write(conn)
+    for one in dispatch.known:
+        writer.add((one.lot,), LotState.DUPLICATE, insurer=one.insurer, code=one.lot.history.verdict)
+    replacing = writer.write(conn)
+    write_replaced(conn, message, dispatch.replaced, replacing, now)
+    write_arls(conn, message, dispatch.arls.values(), now)
+    events.append(conn, resending_events(message, dispatch.lots, now))
     return consignment_ids
 
 
@@ -218,7 +237,7 @@ class _LotWriter:
         self._message = message
         self._file_row = file_row
         self._known = known
-        self._new: list[tuple[NewLot, list[NewInvoice]]] = []
+        self._new: list[tuple[NewLot, list[NewInvoice], Planned]] = []
         self._moved: list[tuple[int, NewLot]] = []
 
     def add(
@@ -235,15 +254,17 @@ class _LotWriter:
             row = self._row(lot, state, code, insurer, consignment_id, hold_id)
             known = self._known.get(lot.source.rank) if lot.derived is None else None
             if known is None:
-                self._new.append((row, _invoices(lot)))
+                self._new.append((row, _invoices(lot), lot))
             else:
                 self._moved.append((known, row))
 
-    def write(self, conn: Connection) -> None:
-        self._new.sort(key=lambda pair: pair[0].rank)
-        lots.insert_many(conn, self._new)
+    def write(self, conn: Connection) -> list[tuple[int, Planned]]:
+        """Writes the rows; gives the new ones' ids, with their lots."""
+        self._new.sort(key=lambda new: new[0].rank)
+        ids = lots.insert_many(conn, [(row, invoices) for row, invoices, _ in self._new])
         for lot_id, row in self._moved:
             lots.move(conn, lot_id, row)
+        return [(lot_id, planned) for lot_id, (_, _, planned) in zip(ids, self._new, strict=True)]
 
     def _row(
         self,
@@ -266,7 +287,8 @@ class _LotWriter:
             organism=source.organism,
             number=derived.number if derived is not None else source.number,
             lot_date=derived.created_on if derived is not None else source.created_on,
-            sha256=hashlib.sha256(planned.content).digest(),
+            sha256=_digest(planned),
+            received_sha256=planned.digest,
             size=len(planned.content),
             invoice_count=len(made),
             billed=sum(invoice.billed for invoice in made),
@@ -278,7 +300,14 @@ class _LotWriter:
             state=state,
             code=code,
             state_at=self._now,
+            first_lot_id=planned.history.first_lot_id,
         )
+
+
+def _digest(planned: Planned) -> bytes:
+    """Of the bytes that leave."""
+    changed = planned.altered or planned.derived is not None
+    return hashlib.sha256(planned.content).digest() if changed else planned.digest
 
 
 def _invoices(planned: Planned) -> list[NewInvoice]:
@@ -301,13 +330,6 @@ def _invoices(planned: Planned) -> list[NewInvoice]:
     ]
 
 
-def _lot_names(planned: Sequence[Planned]) -> list[str]:
-    return [
-        f"{lot.source.ps_number}/{lot.derived.number if lot.derived is not None else lot.source.number}/{lot.kind}"
-        for lot in planned
-    ]
-
-
 def _sealed_event(message: Message, departure: Departure, consignment_id: int, now: int) -> Event:
     return Event(
         at=now,
@@ -320,7 +342,7 @@ def _sealed_event(message: Message, departure: Departure, consignment_id: int, n
             "destinataire": departure.insurer.address,
             "fichier": departure.file.file_id,
             "compostage": departure.sealed.compostage,
-            "lots": _lot_names(departure.lots),
+            "lots": lot_names(departure.lots),
             "sha256_fichier": hashlib.sha256(departure.file.content).hexdigest(),
             "sha256_message": departure.payload.sha256.hex(),
             "taille": departure.payload.size,
@@ -335,7 +357,7 @@ def _held_event(message: Message, detention: Detention, hold_id: int, now: int) 
         outcome=detention.reason.code[:12],
         message_id=message.id,
         insurer_id=detention.insurer.id if detention.insurer is not None else None,
-        data={"retenue": hold_id, "motif": detention.reason.code, "lots": _lot_names(detention.lots)},
+        data={"retenue": hold_id, "motif": detention.reason.code, "lots": lot_names(detention.lots)},
     )
 
 
@@ -346,7 +368,7 @@ def _refused_event(message: Message, rejection: Rejection, now: int) -> Event:
         outcome="refuse",
         message_id=message.id,
         data={
-            "lots": _lot_names((rejection.lot,)),
+            "lots": lot_names((rejection.lot,)),
             "motif": rejection.reason.code,
             "regle": rejection.reason.rule,
         },

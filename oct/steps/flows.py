@@ -154,7 +154,7 @@ def _whole(flow: Flow, practitioner: Practitioner, today: str) -> Planned:
         amc=0,
         counts_complements=False,
     )
-    return Planned(lot, LotKind.FLUX, flow.content)
+    return Planned(lot, LotKind.FLUX, flow.content, digest=hashlib.sha256(flow.content).digest())
 
 
 def _file_row(message: Message, flow: Flow) -> NewFile:

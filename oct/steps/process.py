@@ -22,6 +22,7 @@ from oct.errors import RoutingError, StoreError, described
 from oct.steps.claims import Outcome, blank_receipt, known_account, settle_claims
 from oct.steps.dispatch import write_dispatch
 from oct.steps.dloi_requests import write_answer
+from oct.steps.recognition import Ledger
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, files, holds, messages, payloads
@@ -35,6 +36,12 @@ _log = structlog.get_logger()
 
 def process(workshop: Workshop, claimed: Sequence[Message], owner: str) -> None:
     """Brings every claimed message of a practitioner to its outcome. StoreError when the database is away."""
+    while claimed:
+        claimed = _process_some(workshop, claimed, owner)
+
+
+def _process_some(workshop: Workshop, claimed: Sequence[Message], owner: str) -> list[Message]:
+    """Settles and writes messages; gives those that another sending overtook, to be settled again (D2)."""
     with workshop.store.read() as conn:
         snapshot = workshop.registry.current(conn)
         contents = [payloads.get(conn, workshop.vault, message.payload_id) for message in claimed]
@@ -44,9 +51,15 @@ def process(workshop: Workshop, claimed: Sequence[Message], owner: str) -> None:
         raw, contents[index] = contents[index], b""
         outcome = _settle(workshop, message, raw, snapshot)
         settled.append(_Settled(message, outcome, _receipt(workshop, message, outcome, snapshot, answered)))
+    overtaken = []
     with workshop.store.begin() as conn:
+        ledger = Ledger(conn, [one.outcome.basis for one in settled if one.outcome.basis is not None])
         for one in settled:
-            _write(conn, workshop, one, owner)
+            if one.outcome.basis is None or ledger.admits(one.outcome.basis):
+                _write(conn, workshop, one, owner)
+            else:
+                overtaken.append(one.message)
+    return overtaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,8 @@ def _event(message: Message, outcome: Outcome, art_id: int, now: int) -> Event:
             "remises": len(outcome.dispatch.departures),
             "retenues": len(outcome.dispatch.detentions),
             "lots_refuses": len(outcome.dispatch.rejections),
+            "lots_connus": len(outcome.dispatch.known),
+            "arl_renvoyes": len({arl.id for arl in outcome.dispatch.arls.values()}),
             "increments": len(outcome.answer.shipments) if outcome.answer is not None else 0,
         },
     )

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from oct.domain.return_outcomes import ANSWERABLE
 from oct.domain.returns import Candidates, InvoiceRef, LotRef, Reference, references_of
 from oct.envelope.opening import Opened
 from oct.errors import FormatError
@@ -110,11 +111,12 @@ def facts_of(
 
 
 def lots_named(conn: Connection, reference: LotRef, practitioner_id: int | None, sender: Collection[int]) -> list[Lot]:
-    """The sendings of a lot to that insurer, the oldest first; of one practitioner when he is known."""
+    """The sendings of a lot that left for that insurer, the oldest first; of one practitioner when he is known."""
     return [
         lot
         for lot in lots.by_number_and_date(conn, reference.lot_number, reference.lot_date)
         if lot.insurer_id in sender
+        and lot.state in ANSWERABLE
         and practitioner_id in {None, lot.practitioner_id}
         and reference.ps_number in {None, lot.ps_number}
         and reference.organism in {None, lot.organism}
@@ -127,7 +129,7 @@ def lots_of_file(conn: Connection, file_id: str, sender: Collection[int], answer
     A file passed on as it is keeps the practitioner's own file id, which others may use too: when the message
     answers one of our sendings, only the lots of that sending count.
     """
-    sent = [lot for lot in lots.by_file_id(conn, file_id) if lot.insurer_id in sender]
+    sent = [lot for lot in lots.by_file_id(conn, file_id) if lot.insurer_id in sender and lot.state in ANSWERABLE]
     answering = [lot for lot in sent if lot.id in answered]
     return answering or sent
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from oct.domain.journey import LotState
+from oct.domain.journey import AWAITING, LotState
 from oct.domain.model import LotKind
 from oct.domain.return_outcomes import (
     FileOutcome,
@@ -50,7 +50,8 @@ def answered_lots(
     for outcome in outcomes:
         for lot in _spoken_of(conn, outcome, sender, answered, practitioner_id, named):
             found.setdefault(lot.id, (lot, []))[1].append(outcome)
-    return [Answered(lot, tuple(said)) for lot, said in found.values()]
+    answers = [Answered(lot, tuple(said)) for lot, said in found.values()]
+    return [*answers, *_sent_again(conn, found)]
 
 
 def write_states(conn: Connection, return_id: int, answered: Sequence[Answered], now: int) -> dict[int, LotState]:
@@ -70,6 +71,16 @@ def write_states(conn: Connection, return_id: int, answered: Sequence[Answered],
     returns.link_lots(conn, return_id, links)
     lots.set_invoice_states(conn, invoice_answers)
     return moved
+
+
+def _sent_again(conn: Connection, found: Mapping[int, tuple[Lot, list[Outcome]]]) -> list[Answered]:
+    """The other sendings of the same lots that still wait for this answer (D2): they have it too."""
+    said = {lot.first_lot_id or lot.id: outcomes for lot, outcomes in found.values()}
+    return [
+        Answered(lot, tuple(said[lot.first_lot_id or lot.id]))
+        for lot in lots.repeating(conn, said, AWAITING)
+        if lot.id not in found
+    ]
 
 
 def _spoken_of(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 
 import structlog
@@ -24,6 +25,7 @@ from oct.steps.notices import note
 from oct.steps.process import process
 from oct.steps.send import Connect, send
 from oct.steps.sweep import sweep
+from oct.steps.watch import watch
 from oct.steps.workshop import Workshop
 from oct.store import consignments, messages
 from oct.store.messages import Message
@@ -164,9 +166,13 @@ class Runner:
 
     def _sweep(self) -> None:
         while not self._stopping.is_set():
-            if self._survive(lambda: bool(sweep(self._workshop))):
-                self._outgoing.ring()
+            for look in (sweep, watch):
+                if self._survive(partial(self._look_over, look)):
+                    self._outgoing.ring()
             self._stopping.wait(self._pace.look / 1000)
+
+    def _look_over(self, look: Callable[[Workshop], int]) -> bool:
+        return look(self._workshop) > 0
 
     def _owner(self) -> str:
         """A name that no other claim has; its beginning is the program's."""

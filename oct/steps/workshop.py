@@ -12,6 +12,7 @@ from datetime import datetime
 from oct.clock import Clock, paris
 from oct.crypto.atrest import Vault
 from oct.domain.conventions import Conventions
+from oct.domain.duplicates import Policy
 from oct.domain.plan import SplitContext
 from oct.envelope.opening import Opener
 from oct.formats.entities import Entities
@@ -39,6 +40,12 @@ class Rules:
     """Waits between two deliveries; the last one repeats."""
     expire: int
     """How long delivery is tried."""
+    silence: int
+    """How long an answer to a delivered lot is awaited (D1, D2)."""
+    manual: int
+    """After how long without answer people take over."""
+    reemission: Policy
+    """What is done with a lot that was received before."""
     dloi_issuer: str = ""
     """Who sends the increments of the opposition list (O1), lower case; empty: nobody."""
 

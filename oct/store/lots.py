@@ -6,11 +6,13 @@ lot date, and within them by the organism; never by a compostage (M5).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
+from oct.domain.journey import AWAITING, LotState
+from oct.domain.return_outcomes import ANSWERABLE
 from oct.store.rows import columns, insert_all, insert_rows, values
 from oct.store.tables import consignments, invoices, lots
 
@@ -29,7 +31,11 @@ class NewInvoice:
 
 @dataclass(frozen=True, slots=True)
 class NewLot:
-    """A lot of a message. `rank` is its order of arrival, `lot_date` AAMMJJ as its header gives it."""
+    """A lot of a message. `rank` is its order of arrival, `lot_date` AAMMJJ as its header gives it.
+
+    `sha256` is that of the bytes that leave, `received_sha256` what a re-sending is recognised by (D2). `first_lot_id`
+    is the lot that this one repeats, or that took its place.
+    """
 
     message_id: int
     file_id: int | None
@@ -41,6 +47,7 @@ class NewLot:
     number: str
     lot_date: str
     sha256: bytes
+    received_sha256: bytes
     size: int
     invoice_count: int
     billed: int
@@ -52,6 +59,7 @@ class NewLot:
     state: str
     code: str
     state_at: int
+    first_lot_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class Lot:
     number: str
     lot_date: str
     sha256: bytes
+    received_sha256: bytes
     size: int
     invoice_count: int
     billed: int
@@ -80,6 +89,7 @@ class Lot:
     state: str
     code: str
     state_at: int
+    first_lot_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,7 @@ class InvoiceAnswer:
 
 
 _COLUMNS = columns(lots, Lot)
+_ANSWERED = ANSWERABLE - AWAITING
 
 
 def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[NewInvoice]]]) -> list[int]:
@@ -125,8 +136,35 @@ def set_state(conn: Connection, ids: Collection[int], state: str, code: str, now
 
 
 def set_state_of_consignment(conn: Connection, consignment_id: int, state: str, code: str, now: int) -> int:
-    """Move the lots that one consignment carries; how many."""
-    return _move(conn, lots.c.consignment_id == consignment_id, state, code, now)
+    """Move the lots that one consignment carries and that nobody has answered yet; how many.
+
+    A fast insurer answers before its 250 is written down.
+    """
+    carried = (lots.c.consignment_id == consignment_id) & lots.c.state.not_in(_ANSWERED)
+    return _move(conn, carried, state, code, now)
+
+
+def replace(conn: Connection, by: Mapping[int, int], now: int) -> None:
+    """Lots that waited are replaced by later sendings of the same: `by` leads from their ids to those of the later."""
+    for lot_id, later in by.items():
+        conn.execute(
+            update(lots)
+            .where(lots.c.id == lot_id)
+            .values(state=LotState.DUPLICATE, code="remplace", first_lot_id=later, state_at=now)
+        )
+
+
+def let_time_pass(conn: Connection, ids: Collection[int], before: str, after: str, delay: int) -> bool:
+    """Moves lots that have been in a state for `delay` ms to another, as from the end of that delay (D1).
+
+    False, and nothing moved, when one of them has left that state meanwhile.
+    """
+    chosen = lots.c.id.in_(ids) & (lots.c.state == before)
+    still = conn.execute(select(lots.c.id).where(chosen).order_by(lots.c.id).with_for_update()).scalars().all()
+    if len(still) < len(ids):
+        return False
+    conn.execute(update(lots).where(chosen).values(state=after, state_at=lots.c.state_at + delay))
+    return True
 
 
 def assign(conn: Connection, ids: Collection[int], insurer_id: int, consignment_id: int) -> None:
@@ -175,6 +213,16 @@ def by_ids(conn: Connection, ids: Collection[int]) -> list[Lot]:
 def of_consignment(conn: Connection, consignment_id: int) -> list[Lot]:
     """The lots that a consignment carries."""
     return _some(conn, lots.c.consignment_id == consignment_id)
+
+
+def messages_of(conn: Connection, ids: Collection[int]) -> set[int]:
+    """The messages that these lots came in."""
+    return set(conn.execute(select(lots.c.message_id).where(lots.c.id.in_(ids))).scalars())
+
+
+def repeating(conn: Connection, root_ids: Collection[int], states: Collection[str]) -> list[Lot]:
+    """The first sendings of these ids and those that repeat them, the ones in one of these states."""
+    return _some(conn, or_(lots.c.id.in_(root_ids), lots.c.first_lot_id.in_(root_ids)) & lots.c.state.in_(states))
 
 
 def of_hold(conn: Connection, hold_id: int) -> list[Lot]:

@@ -262,7 +262,8 @@ lots = Table(
     Column("organism", String(3), nullable=False),
     Column("number", String(3), nullable=False),
     Column("lot_date", String(6), nullable=False),  # AAMMJJ, as the header of the lot gives it
-    Column("sha256", LargeBinary(32), nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),  # of the bytes that leave
+    Column("received_sha256", LargeBinary(32), nullable=False, server_default=""),  # by which it is recognised (D2)
     Column("size", Integer, nullable=False),
     Column("invoice_count", Integer, nullable=False),
     Column("billed", BigInteger, nullable=False),
@@ -274,6 +275,7 @@ lots = Table(
     Column("state", String(12), nullable=False),
     Column("code", String(40), nullable=False, server_default=""),
     Column("state_at", BigInteger, nullable=False),
+    _ref("first_lot_id", "lots", index=True),  # the lot that this one repeats, or that took its place
     Index("ix_lots_identity", "number", "lot_date", "ps_number"),  # returns may not tell the PS (R2)
     Index("ix_lots_state", "state", "state_at"),  # silence (D1)
 )

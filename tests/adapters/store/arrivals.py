@@ -107,6 +107,7 @@ def new_lot(message_id: int, number: str, **changes: Any) -> NewLot:
             number=number,
             lot_date="260921",
             sha256=digest(f"lot {number}"),
+            received_sha256=digest(f"lot {number}"),
             size=640,
             invoice_count=2,
             billed=5_000,

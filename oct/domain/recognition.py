@@ -1,0 +1,127 @@
+"""Takes out of a plan the lots that need not leave again (D2), and marks the others with what they are (D3).
+
+`recognise` takes a plan and what is remembered of its lots, and gives the plan again: known lots stand in `known`,
+every lot bears its judgement, and `replaced` names the open holds whose place the new sending takes. A file split at
+the source is undivided: it stays back only when all its lots do, and otherwise leaves whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from oct.domain.duplicates import Identity, Policy, Sending, judge, same_lot
+from oct.domain.plan import Known, Parcel, Plan, Planned, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is remembered of the lots of a message, one account's, the oldest sending first."""
+
+    by_identity: Mapping[Identity, Sequence[Sending]] = field(default_factory=dict)
+    by_digest: Mapping[bytes, Sequence[Sending]] = field(default_factory=dict)
+    """Lots of the AMC flow: their numbers are the concentrator's own, what they were made of names them."""
+    holds: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """The ids of the lots that wait in each open hold."""
+
+    def of(self, planned: Planned) -> Sequence[Sending]:
+        """The earlier sendings of a lot's identity."""
+        if planned.derived is not None:
+            return self.by_digest.get(planned.digest, ())
+        return self.by_identity.get(identity_of(planned), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Reemission:
+    """How re-sent lots are treated: the policy, the instant, and how long an answer is awaited (ms)."""
+
+    policy: Policy
+    now: int
+    silence: int
+
+
+def identity_of(planned: Planned) -> Identity:
+    """How a lot was named when it was received."""
+    return Identity(planned.source.ps_number, planned.source.number, planned.source.created_on)
+
+
+def recognise(plan: Plan, past: Past, rules: Reemission) -> Plan:
+    """The plan without the lots that need not leave again."""
+    if not past.by_identity:
+        return plan
+    replaceable = _replaceable(plan, past)
+    parcels: list[Parcel] = []
+    waiting: list[Waiting] = []
+    known: list[Known] = []
+    for parcel in plan.parcels:
+        lots = _judged(parcel.lots, parcel.insurer.id, past, replaceable, rules)
+        undivided = parcel.whole is not None or parcel.keeps_header
+        leaving, staying = _parted(lots, rules.policy, undivided=undivided)
+        known += [Known(lot, parcel.insurer) for lot in staying]
+        parcels += [replace(parcel, lots=leaving)] if leaving else []
+    for held in plan.waiting:
+        lots = _judged(held.lots, None, past, replaceable, rules)
+        leaving, staying = _parted(lots, rules.policy, undivided=held.whole is not None)
+        known += [Known(lot, None) for lot in staying]
+        waiting += [replace(held, lots=leaving)] if leaving else []
+    remaining: tuple[Parcel | Waiting, ...] = (*parcels, *waiting)
+    taken_over = {
+        sending.hold_id
+        for group in remaining
+        for lot in group.lots
+        for sending in lot.history.waiting
+        if sending.hold_id in replaceable
+    }
+    return replace(
+        plan,
+        parcels=tuple(parcels),
+        waiting=tuple(waiting),
+        known=tuple(known),
+        replaced=frozenset(hold_id for hold_id in taken_over if hold_id is not None),
+    )
+
+
+def _replaceable(plan: Plan, past: Past) -> frozenset[int]:
+    """The open holds all of whose lots come again in this message."""
+    again = {sending.lot_id for lot, insurer_id in _placed(plan) for sending in _same(lot, insurer_id, past)}
+    return frozenset(hold_id for hold_id, lot_ids in past.holds.items() if lot_ids <= again)
+
+
+def _placed(plan: Plan) -> Iterator[tuple[Planned, int | None]]:
+    for parcel in plan.parcels:
+        yield from ((lot, parcel.insurer.id) for lot in parcel.lots)
+    for waiting in plan.waiting:
+        yield from ((lot, None) for lot in waiting.lots)
+
+
+def _same(lot: Planned, insurer_id: int | None, past: Past) -> list[Sending]:
+    return same_lot(lot.digest, insurer_id, past.of(lot))
+
+
+def _judged(
+    lots: Sequence[Planned], insurer_id: int | None, past: Past, replaceable: frozenset[int], rules: Reemission
+) -> tuple[Planned, ...]:
+    return tuple(
+        replace(
+            lot,
+            history=judge(
+                lot.digest,
+                insurer_id,
+                past.of(lot),
+                replaceable=replaceable,
+                now=rules.now,
+                silence=rules.silence,
+            ),
+        )
+        for lot in lots
+    )
+
+
+def _parted(
+    lots: tuple[Planned, ...], policy: Policy, *, undivided: bool
+) -> tuple[tuple[Planned, ...], tuple[Planned, ...]]:
+    """What leaves and what stays back."""
+    known = tuple(lot for lot in lots if lot.history.known)
+    if policy is Policy.FORWARD or (undivided and len(known) < len(lots)):
+        return lots, ()
+    return tuple(lot for lot in lots if not lot.history.known), known

@@ -1,0 +1,128 @@
+"""Recognises re-sent lots while a message is settled (D2, D3), and keeps that true until it is written.
+
+`recognise_plan` reads what is remembered of the lots, outside of any transaction that writes. When the message is
+written, `Ledger` tells whether that still stands: the same lots may have been written meanwhile, by another message of
+the same transaction or over another connection; such a message is settled again, and is then recognised.
+
+A hold whose lots all come again gives way to the new sending in the transaction that writes it: it is closed as
+`remplace` and its lots become duplicates, so that nothing goes out twice whatever is decided later. A lot that waits
+with others that do not come again goes on waiting with them.
+
+The stored ARL leaves as it left the first time: the same bytes under the same Message-ID, for the registered mailbox
+of today. They are what was delivered and traced; making them anew could only alter them, or need what is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection
+
+from oct.clock import paris
+from oct.domain.conservation import check_conservation
+from oct.domain.duplicates import Identity, Verdict
+from oct.domain.model import Practitioner
+from oct.domain.plan import Parcel, Plan, Planned, SplitContext, Waiting
+from oct.domain.recognition import Reemission, identity_of, recognise
+from oct.domain.resending_notes import Instants, different, note
+from oct.formats.b2 import B2File
+from oct.steps.workshop import Workshop
+from oct.store import sendings
+from oct.store.consignments import Consignment
+from oct.store.sendings import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a message's judgements rest on: the rows there were of its lots, and the holds it is to replace."""
+
+    practitioner_id: int
+    identities: frozenset[Identity]
+    rows: Standing
+    holds: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A plan whose lots bear their judgements, and for lots accepted earlier (ids) the ARL that goes out again."""
+
+    plan: Plan
+    basis: Basis
+    arls: Mapping[int, Consignment] = field(default_factory=dict)
+
+
+def recognise_plan(
+    workshop: Workshop, practitioner: Practitioner, file: B2File, plan: Plan, context: SplitContext
+) -> Recognised:
+    """The plan without what need not leave again. StoreError when the database is away."""
+    groups: tuple[Parcel | Waiting, ...] = (*plan.parcels, *plan.waiting)
+    lots = [lot for group in groups for lot in group.lots]
+    identities = frozenset(identity_of(lot) for lot in lots)
+    with workshop.store.read() as conn:
+        derived = {lot.digest for lot in lots if lot.derived is not None}
+        past = sendings.past_of(conn, practitioner.id, identities, derived)
+        rules = Reemission(workshop.rules.reemission, workshop.clock(), workshop.rules.silence)
+        plan = recognise(plan, past, rules)
+        accepted = [known.lot.history.first for known in plan.known if _accepted(known.lot)]
+        lot_ids = [first.lot_id for first in accepted if first is not None]
+        arls = sendings.acknowledgements(conn, practitioner.id, lot_ids) if lot_ids else {}
+    if plan.known:
+        check_conservation(file, plan, context)
+    rows = frozenset((one.lot_id, str(one.state)) for some in past.by_identity.values() for one in some)
+    basis = Basis(practitioner.id, identities, rows, plan.replaced)
+    addressed = {lot_id: replace(arl, recipient=practitioner.address) for lot_id, arl in arls.items()}
+    return Recognised(plan, basis, addressed)
+
+
+class Ledger:
+    """What stands of the lots of some messages, in the transaction that is about to write them."""
+
+    def __init__(self, conn: Connection, bases: Sequence[Basis]) -> None:
+        wanted: dict[int, set[Identity]] = {}
+        for basis in bases:
+            wanted.setdefault(basis.practitioner_id, set()).update(basis.identities)
+        holds = frozenset[int]().union(*(basis.holds for basis in bases))
+        self._open = sendings.lock(conn, wanted.keys(), holds) if wanted else set[int]()
+        self._standing = sendings.standing(conn, wanted) if wanted else {}
+        self._written: set[tuple[int, Identity]] = set()
+
+    def admits(self, basis: Basis) -> bool:
+        """Whether the message may be written as it was settled; if so, it counts as written."""
+        keys = {(basis.practitioner_id, identity) for identity in basis.identities}
+        rows = frozenset[tuple[int, str]]().union(*(self._standing.get(key, frozenset()) for key in keys))
+        if keys & self._written or rows != basis.rows or not basis.holds <= self._open:
+            return False
+        self._written |= keys
+        return True
+
+
+def noted(planned: Planned, insurer: str, *, leaves: bool, arls: Mapping[int, Consignment]) -> str:
+    """What the ART says of a lot that was received before; empty for a new one."""
+    first = planned.history.first
+    arl = first is not None and first.lot_id in arls
+    return note(planned.history, _instants(planned), insurer, leaves=leaves, arl=arl)
+
+
+def different_lots(leaving: Iterable[tuple[Planned, str]]) -> list[str]:
+    """D3: a warning for each lot whose identity was used for other bytes."""
+    return [
+        different(lot.source.number, lot.history, _instants(lot), insurer)
+        for lot, insurer in leaving
+        if lot.history.verdict is Verdict.DIFFERENT
+    ]
+
+
+def _accepted(lot: Planned) -> bool:
+    return lot.history.verdict is Verdict.ACKNOWLEDGED
+
+
+def _instants(planned: Planned) -> Instants:
+    first = planned.history.first
+    if first is None:
+        return Instants(paris(0))
+    return Instants(
+        paris(first.received_at),
+        paris(first.delivered_at) if first.delivered_at is not None else None,
+        paris(first.acknowledged_at) if first.acknowledged_at is not None else None,
+    )
