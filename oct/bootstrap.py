@@ -28,13 +28,17 @@ from oct.formats.entities import Entities
 from oct.formats.layouts import Layouts
 from oct.formats.mime_headers import MessageLimits
 from oct.formats.profiles import Profiles
+from oct.pop.desk import PopLimits
+from oct.pop.server import PopServer
 from oct.settings import Settings
 from oct.settings.data_files import data_file
+from oct.settings.sections import DoorSection
 from oct.smtp.client import Connection, Route, TlsPolicy
 from oct.smtp.door import Door
 from oct.smtp.mx import mx_routes
 from oct.smtp.tls import server_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
+from oct.steps.mailbox import HostedMailboxes
 from oct.steps.receive import Receiver
 from oct.steps.runner import Pace, Runner
 from oct.steps.workshop import Rules, Workshop
@@ -46,6 +50,8 @@ from oct.store.schema import check_schema
 _GRACE_S = 8.0
 """What a clean stop leaves to open transactions (P5: 10 s in all)."""
 _SQLITE = "sqlite:///"
+_NAME = "embarque-"
+"""Starts the names of all leases and locks of the embedded program, so that the next one knows a dead one's."""
 
 
 def open_vault(settings: Settings) -> Vault:
@@ -163,30 +169,40 @@ class Program:
             look=worker.sweep,
             any_recipient=bool(settings.delivery.relay) and not settings.delivery.routes,
         )
-        self._runner = Runner(workshop, connector(settings), pace, "embarque-")
+        self._runner = Runner(workshop, connector(settings), pace, _NAME)
         self._door = self._make_door()
+        self._hosted = HostedMailboxes(workshop.store, workshop.vault, workshop.clock, workshop.chance, _NAME)
+        self._pop = self._make_pop()
 
     @property
     def ports(self) -> list[int]:
         """The ports that the door listens on."""
         return self._door.ports
 
+    @property
+    def pop_ports(self) -> list[int]:
+        """The ports that the hosted mailboxes' door listens on."""
+        return self._pop.ports
+
     async def start(self) -> None:
         """Opens the door last, when everything behind it runs. ConfigurationError when a port cannot be had."""
         await asyncio.to_thread(self._runner.start)
+        await asyncio.to_thread(self._hosted.take_back)
         self._receiver.start()
         try:
+            await self._pop.start()
             await self._door.start()
         except OSError as error:
+            await self._pop.stop(0)
             await self._stop_behind()
-            where = ", ".join(self._settings.smtp.listen)
+            where = ", ".join((*self._settings.pop.listen, *self._settings.smtp.listen))
             raise ConfigurationError(
                 "ecoute-impossible", f"Écoute impossible sur {where} : {error.strerror}."
             ) from None
 
     async def stop(self) -> None:
         """Answers every open transaction, ends the work in hand, closes the database (P5)."""
-        await self._door.stop(_GRACE_S)
+        await asyncio.gather(self._door.stop(_GRACE_S), self._pop.stop(_GRACE_S))
         await self._stop_behind()
 
     async def _stop_behind(self) -> None:
@@ -219,17 +235,32 @@ class Program:
             knows_recipient=self._knows_recipient,
             screen_sender=_admits_any_sender,
             trace_number=lambda: trace_number(self._workshop.clock(), self._workshop.chance),
-            tls=self._tls(),
+            tls=_tls(smtp),
         )
 
-    def _tls(self) -> ssl.SSLContext | None:
-        smtp = self._settings.smtp
-        if smtp.tls_certificate is None or smtp.tls_key is None:
-            return None
-        return server_context(smtp.tls_certificate, smtp.tls_key)
+    def _make_pop(self) -> PopServer:
+        pop = self._settings.pop
+        return PopServer(
+            pop.listen,
+            hostname=self._settings.oct.hostname,
+            mailboxes=self._hosted.callables(),
+            tls=_tls(pop) or _tls(self._settings.smtp),
+            clear_networks=pop.clear_networks,
+            limits=PopLimits(
+                connections=pop.max_connections,
+                connections_per_address=pop.max_connections_per_address,
+                idle_seconds=pop.idle / 1000,
+            ),
+        )
 
     async def _knows_recipient(self, address: str) -> bool:
         return address.lower() == self._settings.oct.address.lower()
+
+
+def _tls(door: DoorSection) -> ssl.SSLContext | None:
+    if door.tls_certificate is None or door.tls_key is None:
+        return None
+    return server_context(door.tls_certificate, door.tls_key)
 
 
 async def _admits_any_sender(_mail_from: str, _peer: str) -> Reply | None:
