@@ -52,6 +52,13 @@ class Practitioner:
     """The From addresses it may write from, lower case."""
     return_mode: ReturnMode = ReturnMode.SMTP
     closed: bool = False
+    diverted: bool = False
+    """R5: its own mailbox fails, and the hosted one stands in until the operator says otherwise."""
+
+    @property
+    def hosted(self) -> bool:
+        """Whether what is for it goes into the mailbox hosted here."""
+        return self.return_mode is ReturnMode.BOITE or self.diverted
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,7 @@ _NOTED = {
     Action.RELAYED: "relaye",
     Action.EXPANDED: "relaye",
 }
-_ANSWERED = frozenset(
-    {LotState.ACKNOWLEDGED, LotState.REFUSED, LotState.PAID, LotState.PART_PAID, LotState.REJECTED}
-)
+_ANSWERED = frozenset({LotState.ACKNOWLEDGED, LotState.REFUSED, LotState.PAID, LotState.PART_PAID, LotState.REJECTED})
 _FAILED, _WITHOUT_EFFECT = "echec", "sans-effet"
 
 

@@ -3,7 +3,8 @@
 Takes a batch of due consignments by lease, for one recipient, or for any when everything leaves through one relay,
 and sends them over one connection. Each 250 is a commit of its own: a crash repeats at most what was in flight, byte
 for byte. A refusal with 4xx, a cut or a silence is tried again at growing intervals; a 5xx, or the end of the delay,
-holds the consignment for a person and, when it was a practitioner's file, tells the practitioner (T1).
+holds the consignment for a person and, when it was a practitioner's file, tells the practitioner (T1). What is for a
+practitioner whose mailbox is hosted here is deposited; so is what its own mailbox refuses for good (R5).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import structlog
 from oct.domain.journey import LotState
 from oct.smtp.client import Connection, Outgoing, Sent
 from oct.steps.failures import failure_text, write_failure
+from oct.steps.hosting import deposit, host_of, stand_in
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, lots, payloads
 from oct.store.consignments import Consignment
@@ -28,6 +30,19 @@ Connect = Callable[[str], Connection]
 
 def send(workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect) -> None:
     """Sends claimed consignments in order and writes down what became of each. StoreError when the database is away."""
+    with workshop.store.read() as conn:
+        snapshot = workshop.registry.current(conn)
+    leaving = []
+    for consignment in claimed:
+        if host_of(consignment, snapshot) is not None:
+            deposit(workshop, consignment, owner)
+        else:
+            leaving.append(consignment)
+    if leaving:
+        _send_all(workshop, leaving, owner, connect)
+
+
+def _send_all(workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect) -> None:
     with connect(claimed[0].recipient) as connection:
         for consignment in claimed:
             with workshop.store.read() as conn:
@@ -60,7 +75,13 @@ def _record_delivery(workshop: Workshop, consignment: Consignment, sent: Sent, o
 
 
 def _record_failure(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, reply: str) -> None:
+    """For good: a practitioner's mailbox is replaced by the hosted one (R5), anything else waits for a person."""
     now = workshop.clock()
+    if consignment.practitioner_id is not None:
+        with workshop.store.begin() as conn:
+            if stand_in(conn, workshop, consignment, owner, reply):
+                events.append(conn, [_event(consignment, sent, "echec", now)])
+        return
     text = failure_text(workshop, consignment)
     with workshop.store.begin() as conn:
         if not consignments.mark_failed(conn, consignment.id, owner, reply):

@@ -154,6 +154,20 @@ def requeue(conn: Connection, consignment_id: int, due_at: int) -> bool:
     return done.rowcount == 1
 
 
+def hasten(conn: Connection, practitioner_id: int, recipient: str, now: int) -> int:
+    """What waits for a practitioner's own mailbox is due at once; how many."""
+    done = conn.execute(
+        update(consignments)
+        .where(
+            consignments.c.practitioner_id == practitioner_id,
+            consignments.c.recipient == recipient,
+            consignments.c.due_at > now,
+        )
+        .values(due_at=now)
+    )
+    return done.rowcount
+
+
 def release_leases(conn: Connection, owner_prefix: str) -> int:
     """Give back the leases of a process that died; how many."""
     return leases.release(conn, consignments, owner_prefix)

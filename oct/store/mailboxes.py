@@ -121,6 +121,36 @@ def redeliver(conn: Connection, practitioner_id: int, since: int, now: int, acto
     return len(rows)
 
 
+def take_back(conn: Connection, practitioner_id: int, now: int) -> list[int]:
+    """Hide what was deposited and never fetched, because it goes elsewhere (event `repris`); its consignments."""
+    rows = conn.execute(
+        select(items.c.id, items.c.consignment_id)
+        .join(payloads, payloads.c.id == items.c.payload_id)
+        .where(
+            items.c.practitioner_id == practitioner_id,
+            items.c.hidden_at.is_(None),
+            items.c.fetched_at.is_(None),
+            items.c.consignment_id.is_not(None),
+            payloads.c.destroyed_at.is_(None),
+        )
+        .order_by(items.c.id)
+    ).all()
+    _mark(conn, practitioner_id, [row.id for row in rows], "repris", now, {"hidden_at": now})
+    return [row.consignment_id for row in rows]
+
+
+def show_again(conn: Connection, consignment_id: int, now: int) -> bool:
+    """Put an item back as if it had just arrived, with a new UIDL; False when there is none of this consignment."""
+    row = conn.execute(
+        select(items.c.id, items.c.payload_id).where(items.c.consignment_id == consignment_id)
+    ).one_or_none()
+    if row is None:
+        return False
+    fresh = {"uid": _uid(now, row.payload_id), "hidden_at": None, "fetched_at": None, "arrived_at": now}
+    conn.execute(update(items).where(items.c.id == row.id).values(fresh))
+    return True
+
+
 def counts(conn: Connection, practitioner_id: int) -> MailboxCounts:
     """What the practitioner's mailbox holds."""
     visible = items.c.hidden_at.is_(None)

@@ -83,6 +83,12 @@ def _whole(conn: Connection, payload_id: int, first: bytes) -> bytes:
     return b"".join(pieces) if len(pieces) > 1 else first
 
 
+def exists(conn: Connection, payload_id: int) -> bool:
+    """Whether the content can still be read: its key was not destroyed."""
+    kept = select(payloads.c.id).where(payloads.c.id == payload_id, payloads.c.wrapped_key.is_not(None))
+    return conn.execute(kept).first() is not None
+
+
 def destroy(conn: Connection, payload_id: int, now: int) -> bool:
     """Destroy key and content for good; False when that was done already."""
     done = conn.execute(

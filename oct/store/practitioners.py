@@ -123,6 +123,38 @@ def set_mailbox(conn: Connection, practitioner_id: int, login: str, password: st
     directory_changed(conn)
 
 
+def divert(conn: Connection, practitioner_id: int, now: int) -> bool:
+    """Its hosted mailbox stands in for its own (R5); False when it does already."""
+    done = conn.execute(
+        update(practitioners)
+        .where(practitioners.c.id == practitioner_id, practitioners.c.diverted_at.is_(None))
+        .values(diverted_at=now)
+    )
+    directory_changed(conn)
+    return done.rowcount == 1
+
+
+def restore(conn: Connection, practitioner_id: int) -> bool:
+    """Its own mailbox serves again; False when it did already."""
+    done = conn.execute(
+        update(practitioners)
+        .where(practitioners.c.id == practitioner_id, practitioners.c.diverted_at.is_not(None))
+        .values(diverted_at=None)
+    )
+    directory_changed(conn)
+    return done.rowcount == 1
+
+
+def diverted(conn: Connection) -> list[tuple[str, str, int]]:
+    """Main number, registered mailbox and since when, of those whose own mailbox fails."""
+    rows = conn.execute(
+        select(practitioners.c.number, practitioners.c.address, practitioners.c.diverted_at)
+        .where(practitioners.c.diverted_at.is_not(None))
+        .order_by(practitioners.c.diverted_at)
+    )
+    return [(row.number, row.address, row.diverted_at) for row in rows]
+
+
 def close(conn: Connection, practitioner_id: int, now: int) -> None:
     """Close the account: it sends no more, its numbers stay its own and its returns still reach it."""
     conn.execute(
@@ -198,6 +230,7 @@ def _complete(conn: Connection, rows: Sequence[Row[Any]], only: int | None) -> l
             addresses=frozenset(addresses[row.id]),
             return_mode=ReturnMode(row.return_mode),
             closed=row.closed_at is not None,
+            diverted=row.diverted_at is not None,
         )
         for row in rows
     ]

@@ -73,6 +73,7 @@ practitioners = Table(
     Column("mailbox_password", String(256)),
     Column("created_at", BigInteger, nullable=False),
     Column("closed_at", BigInteger),
+    Column("diverted_at", BigInteger),  # R5: its own mailbox fails, the hosted one stands in
 )
 
 practitioner_numbers = Table(
