@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oct.cli import words
 from oct.cli.opening import ConfigOption, JsonOption, actor, at_desk, read_settings
 from oct.cli.printing import Instant, instant, print_fields, print_rows
 from oct.cli.usage import Noun
+from oct.domain import words
 from oct.errors import RuleError
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from oct.cli import DOES_NOT_HOLD, words
+from oct.cli import DOES_NOT_HOLD
 from oct.cli.opening import ConfigOption, JsonOption, at_desk
 from oct.cli.printing import Instant, instant, print_json
+from oct.domain import words
 
 if TYPE_CHECKING:
     from oct.steps.validity import Finding

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oct.cli import words
 from oct.cli.opening import ConfigOption, JsonOption, at_desk
 from oct.cli.printing import Instant, cell, instant, print_json, print_rows
 from oct.cli.usage import Noun
+from oct.domain import words
 from oct.errors import RuleError
 
 if TYPE_CHECKING:

@@ -7,24 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from oct.domain.journey import ConsignmentState, LotState
+from oct.domain import words
+from oct.domain.journey import ConsignmentState
 from oct.steps.workshop import Workshop
 from oct.store import consignments, lots, messages, returns
-
-STATES = {
-    LotState.RECEIVED: "reçu",
-    LotState.HELD: "en attente",
-    LotState.REFUSED_HERE: "refusé",
-    LotState.DUPLICATE: "déjà transmis",
-    LotState.SENT: "en partance",
-    LotState.DELIVERED: "remis",
-    LotState.ACKNOWLEDGED: "accepté",
-    LotState.REFUSED: "refusé par l'assureur",
-    LotState.PAID: "payé",
-    LotState.PART_PAID: "payé en partie",
-    LotState.REJECTED: "rejeté",
-}
-"""Lot states as a person reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +42,7 @@ def _entry(conn: Connection, trace: str, labels: dict[int, str]) -> Entry:
     answers = {answer.id: answer for lot in own for answer in returns.of_lot(conn, lot.id)}
     return Entry(
         trace,
-        tuple(_lot(lot, labels) for lot in own) or (f"message {message.state}",),
+        tuple(_lot(lot, labels) for lot in own) or (f"message {words.word(words.MESSAGE, message.state)}",),
         "remis" if any(art.state == ConsignmentState.DELIVERED for art in arts) else "-",
         tuple(f"{answer.kind} {answer.reference}".strip() for answer in answers.values()),
     )
@@ -64,4 +50,4 @@ def _entry(conn: Connection, trace: str, labels: dict[int, str]) -> Entry:
 
 def _lot(lot: lots.Lot, labels: dict[int, str]) -> str:
     where = f" → {labels[lot.insurer_id]}" if lot.insurer_id in labels else ""
-    return f"{lot.kind} {lot.number}{where} : {STATES[LotState(lot.state)]}"
+    return f"{lot.kind} {lot.number}{where} : {words.word(words.LOT, lot.state)}"

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from oct.demo.acts import ACTS
 from oct.demo.journal import Entry, journal
+from oct.demo.later_acts import LATER_ACTS
 from oct.demo.stage import Act, Stage
 from oct.demo.world import World
 
@@ -28,18 +29,24 @@ def show(console: Console, directory: Path, stay: Event | None) -> bool:
         for title, fault in faults:
             console.print(f"✗ {title} : {fault}", style="red", markup=False)
         if stay is not None:
-            console.print(f"Le concentrateur reste en marche : SMTP 127.0.0.1:{world.port}. Ctrl-C pour l'arrêter.")
+            doors = f"SMTP {_place(world.door)}, POP {_place(world.pop)}"
+            console.print(f"Le concentrateur reste en marche : {doors}. Ctrl-C pour l'arrêter.")
             stay.wait()
     sent = len({act.trace for act in stage.acts})
     console.print(f"{sent} messages, {len(faults)} écart(s). Rien ne tourne plus." if stay is None else "Arrêté.")
     return not faults
 
 
+def _place(address: tuple[str, int]) -> str:
+    return f"{address[0]}:{address[1]}"
+
+
 def _play(console: Console, stage: Stage) -> None:
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=len(ACTS))
-        for act in ACTS:
+        acts = (*ACTS, *LATER_ACTS)
+        task = progress.add_task("", total=len(acts))
+        for act in acts:
             progress.update(task, description=act.__name__.replace("_", " "))
             act(stage)
             progress.advance(task)

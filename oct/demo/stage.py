@@ -91,6 +91,16 @@ class Stage:
         """What an insurer holds."""
         return self.world.insurer.opened(address_of(party))
 
+    def texts(self, act: Act, words: str) -> list[Letter]:
+        """What the practitioner was told of a message, later or at once, that says these words."""
+        return [
+            letter
+            for letter in self.world.mailbox.arts
+            if letter.rcpt_to == mailbox_of(act.sender)
+            and act.trace.encode() in letter.content
+            and words in " ".join(letter.content.decode("latin-1").split())
+        ]
+
     def holding(self, party: Caisse | Amc, lot: Lot) -> list[Opened]:
         """The files of an insurer that hold a lot."""
         return [one for one in self.received(party) if any(held.sha256 == lot.sha256 for held in one.file.lots)]

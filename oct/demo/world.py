@@ -41,6 +41,7 @@ from oct.store.certificates import CertificateRole, NewCertificate
 from oct.store.schema import upgrade
 
 CONCENTRATOR = "oct@concentrateur.example"
+ISSUER = "dloi@emetteur.example"
 NUMBER = "552100554"
 SEED = 20261121
 _PATIENCE_S = 30.0
@@ -130,8 +131,7 @@ class World:
         settings = self._found()
         self.workshop = open_workshop(settings)
         self._register()
-        door = self._run(settings)
-        self.port = door[1]
+        self.door, self.pop = self._run(settings)
         certificate = self._own.certificate
         self._software = {
             sender.number: PractitionerSoftware(
@@ -139,13 +139,13 @@ class World:
                 mailbox_of(sender),
                 concentrator=CONCENTRATOR,
                 certificate=certificate,
-                door=door,
+                door=self.door,
                 clock=system_clock,
             )
             for sender in SENDERS
         }
         self.answers = Answers(
-            door,
+            self.door,
             layouts=layouts,
             entities=self.workshop.entities,
             clock=system_clock,
@@ -166,6 +166,7 @@ class World:
             _CONFIGURATION.format(
                 number=NUMBER,
                 address=CONCENTRATOR,
+                issuer=ISSUER,
                 mailboxes=_place(self.mailbox.address),
                 insurers=_place(self.insurer.address),
             ),
@@ -210,8 +211,8 @@ class World:
         )
         insurers.map_caisse(conn, caisse.regime, caisse.caisse, caisse.centre, LABELS[caisse], insurer_id)
 
-    def _run(self, settings: Settings) -> tuple[str, int]:
-        """Starts the program on an event loop of its own; where its door is."""
+    def _run(self, settings: Settings) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Starts the program on an event loop of its own; where its doors for SMTP and for POP are."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="concentrateur")
         thread.start()
@@ -220,7 +221,7 @@ class World:
         program = Program(settings, self.workshop)
         asyncio.run_coroutine_threadsafe(program.start(), loop).result()
         self._stack.callback(lambda: asyncio.run_coroutine_threadsafe(program.stop(), loop).result())
-        return "127.0.0.1", program.ports[0]
+        return ("127.0.0.1", program.ports[0]), ("127.0.0.1", program.pop_ports[0])
 
 
 _CONFIGURATION = """\
@@ -232,6 +233,17 @@ name = "Concentrateur de démonstration"
 
 [smtp]
 listen = ["127.0.0.1:0"]
+
+[pop]
+listen = ["127.0.0.1:0"]
+clear_networks = ["127.0.0.0/8"]
+
+[dloi]
+issuer = "{issuer}"
+
+[watch]
+silence = "6s"
+manual = "1h"
 
 [delivery]
 relay = "{mailboxes}"

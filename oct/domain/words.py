@@ -1,4 +1,4 @@
-"""The French words for states and kinds, wherever a command shows one. What is not here is shown as it is."""
+"""The French words for states and kinds, wherever a person reads one. What is not here is shown as it is."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ LOT: Mapping[str, str] = {
     "paid": "payé",
     "part_paid": "payé en partie",
     "rejected": "rejeté",
+    "unanswered": "sans réponse",
+    "manual": "traitement manuel",
 }
 SUBJECT: Mapping[str, str] = {
     "message": "message",
