@@ -11,22 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from oct.cli import main
-from oct.envelope.opening import Opener
+from oct.envelope.opening import Opened, Opener
+from oct.formats.mime_reader import Attachment, MailMessage
 
-DEADLY = b"mortel"
+DEADLY = "mortel"
 
-_opened = Opener.open
+_opened = Opener.open_attachment
 
 
-def _open(self: Opener, raw: bytes, **how: Any) -> Any:
-    identity = next(line for line in raw.splitlines() if line.startswith(b"Message-ID:"))
-    with Path(sys.argv[1]).open("ab", buffering=0) as openings:
-        openings.write(identity + b"\n")
+def _open(self: Opener, message: MailMessage, attachment: Attachment, **how: Any) -> Opened:
+    identity = message.headers.message_id
+    with Path(sys.argv[1]).open("a", encoding="ascii") as openings:
+        openings.write(f"{identity}\n")
     if DEADLY in identity:
         os._exit(9)
-    return _opened(self, raw, **how)
+    return _opened(self, message, attachment, **how)
 
 
 if __name__ == "__main__":
-    Opener.open = _open  # type: ignore[method-assign]
+    Opener.open_attachment = _open  # type: ignore[method-assign]
     sys.exit(main(sys.argv[2:]))

@@ -73,19 +73,17 @@ def test_a_message_that_kills_the_process_is_held_and_its_neighbours_go_on(launc
             until("traffic flows", lambda: len(traffic.accepted) >= 8)
             deadly = practice(PONT, SEED + 300)
             message = deadly.wrap(deadly.claims.single_file(PONT)).replace(b"Message-ID: <", b"Message-ID: <mortel.")
-            deaths = 0
-            while not held(world):
-                world.send(deadly.address, message)
-                if world.process.poll() is not None:
-                    assert world.process.returncode == 9
-                    deaths += 1
-                    world.launch()
+            world.send(deadly.address, message)
+            for _ in range(3):
+                until("it dies", lambda: world.process.poll() is not None)
+                assert world.process.returncode == 9
+                world.launch()
+            until("it is held", lambda: held(world) != [])
         finally:
             traffic.stop()
         world.settle()
         reply = world.send(deadly.address, message)
-        assert deaths == 3
-        assert openings.read_bytes().count(b"<mortel.") == 3
+        assert openings.read_text(encoding="ascii").count("<mortel.") == 3
         assert held(world) == ["ouverture-interrompue"]
         assert traffic.refused == []
         trace = _trace(reply.text)

@@ -5,6 +5,7 @@ What counts is the ledger: every message that was answered 250, with its trace n
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -16,6 +17,7 @@ from oct.simulators.sending import Reply, deliver
 from oct.simulators.traffic import Lot
 from tests.journeys.golden import OCT
 from tests.journeys.practice import Practice, practice
+from tests.journeys.waiting import PATIENCE_S
 
 _PAUSE_S = 0.05
 
@@ -39,6 +41,7 @@ class Traffic:
     seed: int
     accepted: list[Accepted] = field(default_factory=list)
     refused: list[Reply] = field(default_factory=list)
+    _ends_at: float = math.inf
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -50,7 +53,8 @@ class Traffic:
             thread.start()
 
     def stop(self) -> None:
-        """Lets each practitioner end the message in hand: the door must answer again."""
+        """Lets each practitioner end the message in hand: the door must answer again, or it counts as refused."""
+        self._ends_at = time.monotonic() + PATIENCE_S
         self._stopping.set()
         for thread in self._threads:
             thread.join()
@@ -61,7 +65,7 @@ class Traffic:
             message = who.wrap(file)
             tries = 1
             while not (reply := deliver(self.door, who.address, OCT, message)).accepted:
-                if reply.code >= 500:
+                if reply.code >= 500 or time.monotonic() > self._ends_at:
                     self.refused.append(reply)
                     return
                 tries += 1
