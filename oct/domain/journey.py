@@ -67,6 +67,7 @@ JOURNEYS: Mapping[str, tuple[Move, ...]] = {
         Move(MessageState.RECEIVED, MessageState.HELD, "process"),
         Move(MessageState.HELD, MessageState.RECEIVED, "release"),
         Move(MessageState.HELD, MessageState.REFUSED, "release"),
+        Move(MessageState.HELD, MessageState.PROCESSED, "attribution"),
     ),
     "consignment": (
         Move(None, ConsignmentState.WAITING, "process"),

@@ -90,6 +90,8 @@ class Evidence(StrEnum):
     HEADER = "header"
     CONTENT = "content"
     MESSAGE = "message"
+    OPERATOR = "operateur"
+    """Nothing did: a person named the practitioner."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from sqlalchemy import Connection
 
 from oct.domain.journey import MessageState
 from oct.domain.model import LotKind
-from oct.domain.return_outcomes import outcomes_of
 from oct.domain.return_parts import Part, SplitPlan, split_by_practitioner
 from oct.domain.returns import Ambiguous, Evidence, decide_recipient
 from oct.envelope.opening import Opened
@@ -29,8 +28,8 @@ from oct.formats.arl import Arl
 from oct.formats.noemie import NoemieFile
 from oct.steps.custody import attempt
 from oct.steps.return_letters import Letter, cover_of, seal_letter, write_letter
-from oct.steps.return_reading import Facts, ReadReturn, ReturnKind, facts_of, read_return
-from oct.steps.return_states import Answered, answered_lots, write_states
+from oct.steps.return_reading import Facts, ReadReturn, ReturnKind, facts_of, insurers_behind, read_return
+from oct.steps.return_states import Answered, lots_answered, write_states
 from oct.steps.workshop import Workshop
 from oct.store import events, holds, messages, payloads, returns
 from oct.store.events import Event
@@ -38,10 +37,9 @@ from oct.store.holds import HoldSubject, NewHold
 from oct.store.messages import Message
 from oct.store.payloads import NewPayload
 from oct.store.registry import Snapshot
-from oct.store.returns import NewReturn
+from oct.store.returns import NewReturn, ReturnState
 
 _log = structlog.get_logger()
-_DELIVERED, _OWN, _HELD = "remis", "propre", "retenu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +77,16 @@ def deliver(workshop: Workshop, message: Message, owner: str) -> None:
 def _settle(workshop: Workshop, message: Message, raw: bytes, snapshot: Snapshot) -> _Verdict:
     opened = workshop.opener.open(raw, accept_clear=True)
     read = read_return(opened, workshop.profiles, workshop.layouts, workshop.entities)
-    sender = _insurers_behind(message, snapshot)
+    sender = insurers_behind(message, snapshot)
     with workshop.store.read() as conn:
         facts = facts_of(conn, read, opened, workshop.entities, snapshot, sender)
         own = _own_lots(conn, workshop, read, facts, sender)
         parts = _parts(workshop, read, opened, facts, snapshot) if own is None else ()
         if isinstance(parts, OctError):
             return _Verdict(read, reason=parts, file=payloads.seal(workshop.vault, opened.file))
-        answered = [_answered(conn, workshop, read, facts, sender, part.practitioner_id) for part, _ in parts]
+        answered = [
+            lots_answered(conn, read, workshop.entities, facts, sender, part.practitioner_id) for part, _ in parts
+        ]
     if own is not None:
         return _Verdict(read, (_Share(None, opened.file, "", own, None),))
     cover = cover_of(opened)
@@ -103,38 +103,14 @@ def _settle(workshop: Workshop, message: Message, raw: bytes, snapshot: Snapshot
     return _Verdict(read, tuple(shares))
 
 
-def _insurers_behind(message: Message, snapshot: Snapshot) -> frozenset[int]:
-    """All the insurers that write from the address of this one: a computer centre answers for several."""
-    insurer = snapshot.directory.insurers.get(message.insurer_id or 0)
-    if insurer is None:
-        return frozenset()
-    return frozenset(
-        other.id for other in snapshot.directory.insurers.values() if other.address.lower() == insurer.address.lower()
-    )
-
-
 def _own_lots(
     conn: Connection, workshop: Workshop, read: ReadReturn, facts: Facts, sender: Collection[int]
 ) -> list[Answered] | None:
     """C6: the lots of an ARL when all of them are of the AMC flow, which the concentrator built."""
     if not isinstance(read.parsed, Arl):
         return None
-    found = _answered(conn, workshop, read, facts, sender, None)
+    found = lots_answered(conn, read, workshop.entities, facts, sender, None)
     return found if found and all(one.lot.kind == LotKind.AMC for one in found) else None
-
-
-def _answered(
-    conn: Connection,
-    workshop: Workshop,
-    read: ReadReturn,
-    facts: Facts,
-    sender: Collection[int],
-    practitioner_id: int | None,
-) -> list[Answered]:
-    if not isinstance(read.parsed, NoemieFile | Arl):
-        return []
-    outcomes = outcomes_of(read.parsed, workshop.entities)
-    return answered_lots(conn, outcomes, sender, facts.answered_lots, practitioner_id)
 
 
 def _parts(
@@ -186,7 +162,7 @@ def _hold(conn: Connection, message: Message, verdict: _Verdict, reason: OctErro
         subject = HoldSubject.RETURN
         (payload_id,) = payloads.insert_many(conn, [verdict.file], now)
         return_id = returns.insert_return(
-            conn, _row(message, verdict.read, None, None, "", verdict.file.sha256, verdict.file.size, _HELD)
+            conn, _row(message, verdict.read, None, None, "", verdict.file.sha256, verdict.file.size, ReturnState.HELD)
         )
     hold_id = holds.open_hold(
         conn,
@@ -206,7 +182,7 @@ def _hold(conn: Connection, message: Message, verdict: _Verdict, reason: OctErro
 
 def _hand_over(conn: Connection, message: Message, verdict: _Verdict, share: _Share, now: int) -> None:
     consignment_id = write_letter(conn, share.letter) if share.letter is not None else None
-    state = _DELIVERED if share.letter is not None else _OWN
+    state = ReturnState.DELIVERED if share.letter is not None else ReturnState.OWN
     digest = hashlib.sha256(share.content).digest()
     read = verdict.read or ReadReturn(ReturnKind.TEXT, None)
     row = _row(message, read, share.practitioner_id, consignment_id, share.evidence, digest, len(share.content), state)

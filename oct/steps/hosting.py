@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy import Connection
 
-from oct.domain.model import Practitioner
+from oct.domain.model import Practitioner, ReturnMode
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, mailboxes, practitioners
 from oct.store.consignments import Consignment
@@ -25,56 +25,64 @@ _log = structlog.get_logger()
 DEPOSITED = "déposé dans la boîte hébergée"
 
 
-def host_of(consignment: Consignment, snapshot: Snapshot) -> Practitioner | None:
-    """The practitioner in whose hosted mailbox a consignment belongs; None when it leaves by SMTP.
+def owner_of(consignment: Consignment, snapshot: Snapshot) -> Practitioner | None:
+    """The practitioner to whose registered mailbox a consignment goes; None when it goes anywhere else.
 
-    What an operator sends to another address than the registered one leaves by SMTP whatever the practitioner's mode.
+    What an operator sends to another address, or what was written for an address that was replaced since, is not.
     """
     practitioner = snapshot.by_id.get(consignment.practitioner_id or 0)
-    if practitioner is None or not practitioner.hosted or consignment.recipient != practitioner.address:
+    if practitioner is None or consignment.recipient != practitioner.address:
         return None
     return practitioner
 
 
+def is_hosted(consignment: Consignment, snapshot: Snapshot) -> bool:
+    """Whether a consignment belongs in a hosted mailbox instead of leaving by SMTP."""
+    owner = owner_of(consignment, snapshot)
+    return owner is not None and owner.hosted
+
+
 def deposit(workshop: Workshop, consignment: Consignment, owner: str) -> None:
-    """Delivers a claimed consignment into the hosted mailbox, in one commit."""
+    """Delivers a claimed consignment into the hosted mailbox, in one commit.
+
+    When the practitioner has gone back to its own mailbox meanwhile, the consignment is due again at once instead.
+    """
     with workshop.store.begin() as conn:
-        write_deposit(conn, workshop, consignment, owner)
-
-
-def write_deposit(conn: Connection, workshop: Workshop, consignment: Consignment, owner: str) -> bool:
-    """The same in the caller's transaction; False, and nothing written, when the lease was lost."""
-    now = workshop.clock()
-    practitioner_id = consignment.practitioner_id
-    if practitioner_id is None or not consignments.mark_delivered(conn, consignment.id, owner, DEPOSITED, now):
-        return False
-    again = mailboxes.show_again(conn, consignment.id, now)
-    if not again:
-        mailboxes.deposit(conn, practitioner_id, consignment.payload_id, consignment.id, consignment.size, now)
-    data = {"genre": consignment.kind, "sha256": consignment.sha256.hex(), "essai": consignment.attempts}
-    events.append(conn, [_event(consignment, practitioner_id, "depot", "redepose" if again else "depose", now, data)])
-    return True
+        if practitioners.keep_hosted(conn, _practitioner(consignment)):
+            _write_deposit(conn, workshop, consignment, owner)
+        else:
+            consignments.mark_retry(conn, consignment.id, owner, workshop.clock(), consignment.reply)
 
 
 def stand_in(conn: Connection, workshop: Workshop, consignment: Consignment, owner: str, reply: str) -> bool:
     """The practitioner's own mailbox failed for good: the hosted one stands in; False when the lease was lost."""
-    practitioner_id = consignment.practitioner_id
-    if practitioner_id is None or not write_deposit(conn, workshop, consignment, owner):
+    practitioner_id, now = _practitioner(consignment), workshop.clock()
+    hosted = practitioners.keep_hosted(conn, practitioner_id)
+    if not _write_deposit(conn, workshop, consignment, owner):
         return False
-    now = workshop.clock()
-    if practitioners.divert(conn, practitioner_id, now):
-        consignments.hasten(conn, practitioner_id, consignment.recipient, now)
-        events.append(conn, [_event(consignment, practitioner_id, "detourne", "boite", now, {"reponse": reply})])
+    if not hosted and practitioners.divert(conn, practitioner_id, now):
+        waiting = consignments.hasten(conn, practitioner_id, consignment.recipient, now)
+        data = {"reponse": reply, "envois": waiting}
+        events.append(conn, [_event(consignment, "detourne", "boite", now, data)])
         _log.warning("boite-detournee", practitioner=practitioner_id)
     return True
 
 
+def due_after(conn: Connection, consignment: Consignment, snapshot: Snapshot, due_at: int, now: int) -> int:
+    """When a consignment that failed for now is due again: at once if its practitioner was diverted meanwhile."""
+    owner = owner_of(consignment, snapshot)
+    return now if owner is not None and practitioners.keep_hosted(conn, owner.id) else due_at
+
+
 def divert(workshop: Workshop, accounts: Sequence[Practitioner], actor: str) -> int:
-    """The operator's word that these mailboxes fail (a provider's outage); how many were not diverted before."""
+    """The operator's word that these own mailboxes fail (a provider's outage); how many were not diverted before.
+
+    Who chose the hosted mailbox has nothing to divert.
+    """
     now, moved = workshop.clock(), 0
     with workshop.store.begin() as conn:
         for account in accounts:
-            if practitioners.divert(conn, account.id, now):
+            if account.return_mode is ReturnMode.SMTP and practitioners.divert(conn, account.id, now):
                 waiting = consignments.hasten(conn, account.id, account.address, now)
                 events.append(conn, [_decision(account, "detourne", now, actor, waiting)])
                 moved += 1
@@ -82,12 +90,15 @@ def divert(workshop: Workshop, accounts: Sequence[Practitioner], actor: str) -> 
 
 
 def restore(workshop: Workshop, accounts: Sequence[Practitioner], actor: str) -> int:
-    """Back to their own mailboxes: what was never fetched is sent there, the same bytes; how many practitioners."""
+    """Back to their own mailboxes: what was never fetched is sent there, the same bytes; how many practitioners.
+
+    For who has chosen the hosted mailbox meanwhile, everything stays in it.
+    """
     now, moved = workshop.clock(), 0
     with workshop.store.begin() as conn:
         for account in accounts:
             if practitioners.restore(conn, account.id):
-                taken = mailboxes.take_back(conn, account.id, now)
+                taken = mailboxes.take_back(conn, account.id, now) if account.return_mode is ReturnMode.SMTP else []
                 for consignment_id in taken:
                     consignments.requeue(conn, consignment_id, now)
                 events.append(conn, [_decision(account, "retabli", now, actor, len(taken))])
@@ -95,16 +106,34 @@ def restore(workshop: Workshop, accounts: Sequence[Practitioner], actor: str) ->
     return moved
 
 
-def _event(
-    consignment: Consignment, practitioner_id: int, kind: str, outcome: str, now: int, data: dict[str, object]
-) -> Event:
+def _write_deposit(conn: Connection, workshop: Workshop, consignment: Consignment, owner: str) -> bool:
+    """False, and nothing written, when the lease was lost."""
+    now = workshop.clock()
+    if not consignments.mark_delivered(conn, consignment.id, owner, DEPOSITED, now):
+        return False
+    again = mailboxes.show_again(conn, consignment.id, now)
+    if not again:
+        practitioner_id = _practitioner(consignment)
+        mailboxes.deposit(conn, practitioner_id, consignment.payload_id, consignment.id, consignment.size, now)
+    data = {"genre": consignment.kind, "sha256": consignment.sha256.hex(), "essai": consignment.attempts}
+    events.append(conn, [_event(consignment, "depot", "redepose" if again else "depose", now, data)])
+    return True
+
+
+def _practitioner(consignment: Consignment) -> int:
+    """Whose a consignment is that `owner_of` knows."""
+    assert consignment.practitioner_id is not None
+    return consignment.practitioner_id
+
+
+def _event(consignment: Consignment, kind: str, outcome: str, now: int, data: dict[str, object]) -> Event:
     return Event(
         at=now,
         kind=kind,
         outcome=outcome,
         message_id=consignment.message_id,
         consignment_id=consignment.id,
-        practitioner_id=practitioner_id,
+        practitioner_id=consignment.practitioner_id,
         data=data,
     )
 

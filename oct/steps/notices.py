@@ -75,13 +75,14 @@ def _find(workshop: Workshop, message: Message) -> _Finding:
     notice = read_delivery_status(raw, workshop.opener.limits)
     with workshop.store.read() as conn:
         sent = consignments.by_message_uids(conn, notice.message_ids)
-    if len(sent) != 1:
+    if not sent:
         raise RoutingError("avis-etranger", "Cet avis de remise ne concerne aucun envoi connu d'ici.", rule="H7")
-    status = notice.of(sent[0].recipient)
-    if status is None:
+    told = [(one, status) for one in sent if (status := notice.of(one.recipient)) is not None]
+    if len(told) != 1:
         raise RoutingError("avis-etranger", "Cet avis de remise ne parle pas du destinataire de l'envoi.", rule="H7")
-    text = failure_text(workshop, sent[0]) if status.action is Action.FAILED else None
-    return _Finding(sent[0], status, text)
+    consignment, status = told[0]
+    text = failure_text(workshop, consignment) if status.action is Action.FAILED else None
+    return _Finding(consignment, status, text)
 
 
 def _write(conn: Connection, message: Message, finding: _Finding, now: int) -> None:

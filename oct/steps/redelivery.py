@@ -1,8 +1,11 @@
-"""Sends returns again (R6): one, or all of a practitioner since a date, to the same mailbox or to another address.
+"""Sends returns again (R6): one, or all of a practitioner since a date, to its mailbox or to another address.
 
-The same bytes leave under the same Message-ID. To the registered mailbox the consignment itself goes back into the
-queue, and a hosted mailbox shows it again; to another address a new consignment carries the same payload. A return
-whose retention has ended is left out and counted.
+The same bytes leave under the same Message-ID. Where the consignment went before, it goes again, and a hosted mailbox
+shows it anew; to another address, named by the operator or registered since, a new consignment carries the same
+payload. A return whose retention has ended is left out and counted.
+
+Failure: an address that is somebody else's (another practitioner's, an insurer's, the concentrator's own) is refused
+before anything is written (H7).
 """
 
 from __future__ import annotations
@@ -12,10 +15,12 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from oct.errors import RuleError
 from oct.steps.workshop import Workshop
-from oct.store import consignments, events, payloads
+from oct.store import consignments, events, holds, payloads
 from oct.store.consignments import Consignment, NewConsignment
 from oct.store.events import Event
+from oct.store.registry import Snapshot
 from oct.store.returns import Return
 
 
@@ -29,29 +34,49 @@ class Redelivered:
 
 
 def redeliver(workshop: Workshop, chosen: Sequence[Return], actor: str, address: str | None = None) -> Redelivered:
-    """Sends these returns again, in their order; to `address` when one is given."""
+    """Sends these returns again, in their order: to `address` (lower case), else to each registered mailbox."""
     done = Redelivered()
     with workshop.store.begin() as conn:
+        snapshot = workshop.registry.current(conn)
         for one in chosen:
             consignment = consignments.by_id(conn, one.consignment_id) if one.consignment_id is not None else None
             if consignment is None or not payloads.exists(conn, consignment.payload_id):
                 done = replace(done, gone=done.gone + 1)
-            elif _send(conn, workshop, consignment, address):
+                continue
+            recipient = _checked(workshop, one, address, snapshot)
+            if _send(conn, workshop, consignment, recipient):
                 done = replace(done, sent=done.sent + 1)
-                events.append(conn, [_event(workshop, one, consignment, actor, address)])
+                events.append(conn, [_event(workshop, one, consignment, actor, recipient)])
             else:
                 done = replace(done, waiting=done.waiting + 1)
     return done
 
 
-def _send(conn: Connection, workshop: Workshop, consignment: Consignment, address: str | None) -> bool:
+def _checked(workshop: Workshop, one: Return, address: str | None, snapshot: Snapshot) -> str:
+    """Where a return may go: anywhere the operator says, except where somebody else reads."""
+    owner = snapshot.by_id[one.practitioner_id or 0]
+    if address is None or address == owner.address:
+        return owner.address
+    others = {other.id for other in snapshot.by_id.values() if address in {other.address, *other.addresses}}
+    ours = address == workshop.rules.address.lower()
+    if others - {owner.id} or address in snapshot.insurers_by_address or ours:
+        raise RuleError(
+            "adresse-d-autrui", f"{address} est l'adresse de quelqu'un d'autre : rien n'est envoyé.", rule="H7"
+        )
+    return address
+
+
+def _send(conn: Connection, workshop: Workshop, consignment: Consignment, recipient: str) -> bool:
     now = workshop.clock()
-    if address is None or address == consignment.recipient:
-        return consignments.requeue(conn, consignment.id, now)
+    for earlier in consignments.by_message_uids(conn, [consignment.message_uid]):
+        if earlier.recipient == recipient and earlier.payload_id == consignment.payload_id:
+            for hold in holds.of_consignment(conn, earlier.id):
+                holds.close(conn, hold.id, "renvoye", now)
+            return consignments.requeue(conn, earlier.id, now)
     copy = NewConsignment(
         message_id=consignment.message_id,
         kind=consignment.kind,
-        recipient=address,
+        recipient=recipient,
         message_uid=consignment.message_uid,
         payload_id=consignment.payload_id,
         size=consignment.size,
@@ -65,7 +90,7 @@ def _send(conn: Connection, workshop: Workshop, consignment: Consignment, addres
     return True
 
 
-def _event(workshop: Workshop, one: Return, consignment: Consignment, actor: str, address: str | None) -> Event:
+def _event(workshop: Workshop, one: Return, consignment: Consignment, actor: str, recipient: str) -> Event:
     return Event(
         at=workshop.clock(),
         kind="decision",
@@ -75,5 +100,5 @@ def _event(workshop: Workshop, one: Return, consignment: Consignment, actor: str
         return_id=one.id,
         practitioner_id=one.practitioner_id,
         actor=actor,
-        data={"destinataire": address or consignment.recipient, "sha256": consignment.sha256.hex()},
+        data={"destinataire": recipient, "sha256": consignment.sha256.hex()},
     )

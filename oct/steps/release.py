@@ -28,19 +28,20 @@ from oct.steps.dispatch import Departure, Dispatch, seal_outgoing, seal_plan, wr
 from oct.steps.flows import read_flow, route_flow, seal_flow
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
 from oct.steps.workshop import Workshop
-from oct.store import consignments, events, holds, lots, messages, payloads
+from oct.store import consignments, events, holds, lots, messages, payloads, returns
 from oct.store.events import Event
 from oct.store.holds import Hold, HoldSubject
 from oct.store.lots import Lot
 from oct.store.messages import Message
 from oct.store.registry import Snapshot
+from oct.store.returns import ReturnState
 
 _VERSION_UNKNOWN = "000000"
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
-    """A hold with all that is needed to decide it."""
+class Case:
+    """An open hold with all that is needed to decide it. `content` is what waits, when it is not a consignment."""
 
     hold: Hold
     message: Message
@@ -50,12 +51,13 @@ class _Case:
 
     @property
     def lot_numbers(self) -> list[str]:
+        """The numbers of the lots that wait in it."""
         return [lot.number for lot in self.lots]
 
 
 def release(workshop: Workshop, hold_id: int, actor: str, insurer: Insurer | None = None) -> None:
     """Lets what waits leave, to `insurer` when the operator names one. OctError says why it still cannot."""
-    case = _open_case(workshop, hold_id)
+    case = open_case(workshop, hold_id)
     match case.hold.subject:
         case HoldSubject.MESSAGE:
             _release_message(workshop, case, actor)
@@ -70,21 +72,24 @@ def release(workshop: Workshop, hold_id: int, actor: str, insurer: Insurer | Non
 
 
 def refuse(workshop: Workshop, hold_id: int, actor: str, reason: str) -> None:
-    """Decides that what waits will never leave; the practitioner is told why. `reason` is shown to him."""
-    case = _open_case(workshop, hold_id)
+    """Decides that what waits will never leave. `reason` is shown to its practitioner; a return has none to tell."""
+    case = open_case(workshop, hold_id)
     text = _text(workshop, case, lambda number: turned_down(
         workshop.rules.name, number, case.message.trace, reason, case.lot_numbers
     ))  # fmt: skip
     with workshop.store.begin() as conn:
-        _close(conn, workshop, case, "refuse", actor, motif=reason)
+        close(conn, workshop, case, "refuse", actor, motif=reason)
         lots.set_state(conn, [lot.id for lot in case.lots], LotState.REFUSED_HERE, "refus-operateur", workshop.clock())
-        if case.hold.subject == HoldSubject.MESSAGE:
+        if case.hold.return_id is not None:
+            returns.set_state(conn, case.hold.return_id, ReturnState.REFUSED)
+        if case.hold.subject in {HoldSubject.MESSAGE, HoldSubject.RETURN}:
             messages.set_state(conn, case.message.id, MessageState.REFUSED, "refus-operateur")
         if text is not None:
             write_text_row(conn, text)
 
 
-def _open_case(workshop: Workshop, hold_id: int) -> _Case:
+def open_case(workshop: Workshop, hold_id: int) -> Case:
+    """A hold that is to be decided. RuleError when there is none, or it is closed already."""
     with workshop.store.read() as conn:
         hold = holds.by_id(conn, hold_id)
         if hold is None or hold.closed_at is not None:
@@ -93,10 +98,10 @@ def _open_case(workshop: Workshop, hold_id: int) -> _Case:
         if message is None:
             raise RuleError("retenue-inconnue", "Le message de cette retenue n'existe plus.")
         content = payloads.get(conn, workshop.vault, hold.payload_id) if hold.payload_id is not None else b""
-        return _Case(hold, message, lots.of_hold(conn, hold_id), workshop.registry.current(conn), content)
+        return Case(hold, message, lots.of_hold(conn, hold_id), workshop.registry.current(conn), content)
 
 
-def _close(conn: Connection, workshop: Workshop, case: _Case, decision: str, actor: str, **data: object) -> None:
+def close(conn: Connection, workshop: Workshop, case: Case, decision: str, actor: str, **data: object) -> None:
     """Closes the hold, or gives up the whole transaction when somebody else has just done so."""
     now = workshop.clock()
     if not holds.close(conn, case.hold.id, decision, now):
@@ -113,19 +118,19 @@ def _close(conn: Connection, workshop: Workshop, case: _Case, decision: str, act
     events.append(conn, [event])
 
 
-def _release_message(workshop: Workshop, case: _Case, actor: str) -> None:
+def _release_message(workshop: Workshop, case: Case, actor: str) -> None:
     with workshop.store.begin() as conn:
-        _close(conn, workshop, case, "libere", actor)
+        close(conn, workshop, case, "libere", actor)
         messages.requeue(conn, case.message.id, MessageState.RECEIVED, workshop.clock())
 
 
-def _release_consignment(workshop: Workshop, case: _Case, actor: str) -> None:
+def _release_consignment(workshop: Workshop, case: Case, actor: str) -> None:
     with workshop.store.begin() as conn:
-        _close(conn, workshop, case, "libere", actor)
+        close(conn, workshop, case, "libere", actor)
         consignments.requeue(conn, case.hold.consignment_id or 0, workshop.clock())
 
 
-def _seal_file(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispatch:
+def _seal_file(workshop: Workshop, case: Case, named: Insurer | None) -> Dispatch:
     """A finished file: only its addressee and its seal were missing."""
     intended = case.snapshot.directory.insurers.get(case.hold.insurer_id or 0)
     if intended is not None and named is not None and named.id != intended.id:
@@ -142,7 +147,7 @@ def _seal_file(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispat
     return Dispatch(departures=(departure,))
 
 
-def _seal_flow(workshop: Workshop, case: _Case, insurer: Insurer | None) -> Departure:
+def _seal_flow(workshop: Workshop, case: Case, insurer: Insurer | None) -> Departure:
     """A file that nobody reads: what it is, and where it goes, is said by its message, which is opened again."""
     with workshop.store.read() as conn:
         raw = payloads.get(conn, workshop.vault, case.message.payload_id)
@@ -156,7 +161,7 @@ def _seal_flow(workshop: Workshop, case: _Case, insurer: Insurer | None) -> Depa
     return seal_flow(workshop, flow, practitioner, insurer, case.snapshot, ())
 
 
-def _seal_lots(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispatch:
+def _seal_lots(workshop: Workshop, case: Case, named: Insurer | None) -> Dispatch:
     """Lots that lacked an addressee: planned again, as on the first day."""
     file = read_file(case.content, workshop.layouts)
     derived = any(lot.kind == LotKind.AMC for lot in case.lots)
@@ -172,7 +177,7 @@ def _seal_lots(workshop: Workshop, case: _Case, named: Insurer | None) -> Dispat
     return dispatch
 
 
-def _depart(workshop: Workshop, case: _Case, actor: str, dispatch: Dispatch) -> None:
+def _depart(workshop: Workshop, case: Case, actor: str, dispatch: Dispatch) -> None:
     labels = [departure.insurer.label for departure in dispatch.departures]
     text = _text(workshop, case, lambda number: released(
         workshop.rules.name, number, case.message.trace, labels, case.lot_numbers
@@ -180,7 +185,7 @@ def _depart(workshop: Workshop, case: _Case, actor: str, dispatch: Dispatch) -> 
     known = dict(enumerate(lot.id for lot in sorted(case.lots, key=lambda lot: lot.rank)))
     file_row = next((lot.file_id for lot in case.lots), None)
     with workshop.store.begin() as conn:
-        _close(conn, workshop, case, "libere", actor, assureurs=labels)
+        close(conn, workshop, case, "libere", actor, assureurs=labels)
         sent = write_dispatch(conn, workshop, case.message, file_row, dispatch, known)
         if case.hold.subject == HoldSubject.FILE:
             lots.assign(conn, list(known.values()), dispatch.departures[0].insurer.id, sent[0])
@@ -189,7 +194,7 @@ def _depart(workshop: Workshop, case: _Case, actor: str, dispatch: Dispatch) -> 
             write_text_row(conn, text)
 
 
-def _text(workshop: Workshop, case: _Case, compose: Callable[[str], str]) -> SealedText | None:
+def _text(workshop: Workshop, case: Case, compose: Callable[[str], str]) -> SealedText | None:
     practitioner = case.snapshot.by_id.get(case.message.practitioner_id or 0)
     if practitioner is None:
         return None

@@ -26,6 +26,7 @@ from oct.formats.noemie import NoemieFile, read_noemie
 from oct.formats.profiles import Kind, Profiles
 from oct.store import lots, returns
 from oct.store.lots import Lot
+from oct.store.messages import Message
 from oct.store.registry import Snapshot
 from oct.store.returns import InvoiceReference, LotReference
 
@@ -74,6 +75,16 @@ def read_return(opened: Opened, profiles: Profiles, layouts: Layouts, entities: 
     except FormatError as fault:
         kind = ReturnKind.ARL if frame.application == _ARL or announced is Kind.ARL else ReturnKind.RSP
         return ReadReturn(kind, frame, fault)
+
+
+def insurers_behind(message: Message, snapshot: Snapshot) -> frozenset[int]:
+    """All the insurers that write from the address of this message's: a computer centre answers for several."""
+    insurer = snapshot.directory.insurers.get(message.insurer_id or 0)
+    if insurer is None:
+        return frozenset()
+    return frozenset(
+        other.id for other in snapshot.directory.insurers.values() if other.address.lower() == insurer.address.lower()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,13 @@ from oct.domain.return_outcomes import (
     Outcome,
     Payer,
     lot_state_after,
+    outcomes_of,
 )
 from oct.domain.returns import LotRef
-from oct.steps.return_reading import lots_named, lots_of_file
+from oct.formats.arl import Arl
+from oct.formats.entities import Entities
+from oct.formats.noemie import NoemieFile
+from oct.steps.return_reading import Facts, ReadReturn, lots_named, lots_of_file
 from oct.store import lots, returns
 from oct.store.lots import InvoiceAnswer, Lot
 from oct.store.returns import LotAnswer
@@ -35,6 +39,21 @@ class Answered:
 
     lot: Lot
     outcomes: tuple[Outcome, ...]
+
+
+def lots_answered(
+    conn: Connection,
+    read: ReadReturn,
+    entities: Entities,
+    facts: Facts,
+    sender: Collection[int],
+    practitioner_id: int | None,
+) -> list[Answered]:
+    """The lots that a return speaks of, as far as it could be read, of one practitioner when he is known."""
+    if not isinstance(read.parsed, NoemieFile | Arl):
+        return []
+    outcomes = outcomes_of(read.parsed, entities)
+    return answered_lots(conn, outcomes, sender, facts.answered_lots, practitioner_id)
 
 
 def answered_lots(

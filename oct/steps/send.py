@@ -16,11 +16,12 @@ import structlog
 from oct.domain.journey import LotState
 from oct.smtp.client import Connection, Outgoing, Sent
 from oct.steps.failures import failure_text, write_failure
-from oct.steps.hosting import deposit, host_of, stand_in
-from oct.steps.workshop import Workshop
+from oct.steps.hosting import deposit, due_after, is_hosted, owner_of, stand_in
+from oct.steps.workshop import Rules, Workshop
 from oct.store import consignments, events, lots, payloads
 from oct.store.consignments import Consignment
 from oct.store.events import Event
+from oct.store.registry import Snapshot
 
 _log = structlog.get_logger()
 
@@ -34,34 +35,37 @@ def send(workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect
         snapshot = workshop.registry.current(conn)
     leaving = []
     for consignment in claimed:
-        if host_of(consignment, snapshot) is not None:
+        if is_hosted(consignment, snapshot):
             deposit(workshop, consignment, owner)
         else:
             leaving.append(consignment)
     if leaving:
-        _send_all(workshop, leaving, owner, connect)
+        _send_all(workshop, leaving, owner, connect, snapshot)
 
 
-def _send_all(workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect) -> None:
+def _send_all(
+    workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect, snapshot: Snapshot
+) -> None:
     with connect(claimed[0].recipient) as connection:
         for consignment in claimed:
             with workshop.store.read() as conn:
                 content = payloads.get(conn, workshop.vault, consignment.payload_id)
             sent = connection.send(Outgoing(consignment.id, workshop.rules.address, consignment.recipient, content))
-            _record(workshop, consignment, sent, owner)
+            _record(workshop, consignment, sent, owner, snapshot)
 
 
-def _record(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str) -> None:
+def _record(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, snapshot: Snapshot) -> None:
     reply = f"{sent.reply_code} {sent.reply_text}"
     if sent.delivered:
         _record_delivery(workshop, consignment, sent, owner, reply)
         return
     now = workshop.clock()
     due_at = now + _wait(workshop.rules.retry, consignment.attempts)
-    if sent.permanent or due_at > consignment.created_at + workshop.rules.expire:
-        _record_failure(workshop, consignment, sent, owner, reply)
+    if sent.permanent or _expired(workshop.rules, consignment, due_at):
+        _record_failure(workshop, consignment, sent, owner, reply, snapshot)
         return
     with workshop.store.begin() as conn:
+        due_at = due_after(conn, consignment, snapshot, due_at, now)
         if consignments.mark_retry(conn, consignment.id, owner, due_at, reply):
             events.append(conn, [_event(consignment, sent, "differe", now)])
 
@@ -74,10 +78,12 @@ def _record_delivery(workshop: Workshop, consignment: Consignment, sent: Sent, o
             events.append(conn, [_event(consignment, sent, "remis", now)])
 
 
-def _record_failure(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, reply: str) -> None:
+def _record_failure(
+    workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, reply: str, snapshot: Snapshot
+) -> None:
     """For good: a practitioner's mailbox is replaced by the hosted one (R5), anything else waits for a person."""
     now = workshop.clock()
-    if consignment.practitioner_id is not None:
+    if owner_of(consignment, snapshot) is not None:
         with workshop.store.begin() as conn:
             if stand_in(conn, workshop, consignment, owner, reply):
                 events.append(conn, [_event(consignment, sent, "echec", now)])
@@ -94,6 +100,12 @@ def _record_failure(workshop: Workshop, consignment: Consignment, sent: Sent, ow
 def _wait(retry: Sequence[int], attempts: int) -> int:
     """Milliseconds until the next try, after `attempts` of them."""
     return retry[min(attempts, len(retry)) - 1]
+
+
+def _expired(rules: Rules, consignment: Consignment, due_at: int) -> bool:
+    """Whether it was tried for long enough: since it was written, and since it was last put into the queue."""
+    waited = sum(_wait(rules.retry, attempt) for attempt in range(1, consignment.attempts + 1))
+    return min(due_at - consignment.created_at, waited) > rules.expire
 
 
 def _event(consignment: Consignment, sent: Sent, outcome: str, now: int) -> Event:

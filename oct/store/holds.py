@@ -82,6 +82,13 @@ def by_id(conn: Connection, hold_id: int) -> Hold | None:
     return None if row is None else Hold(*row)
 
 
+def of_consignment(conn: Connection, consignment_id: int) -> list[Hold]:
+    """The open holds in which a consignment waits."""
+    is_open = holds.c.closed_at.is_(None)
+    rows = conn.execute(select(*_COLUMNS).where(holds.c.consignment_id == consignment_id, is_open))
+    return [Hold(*row) for row in rows]
+
+
 def close(conn: Connection, hold_id: int, decision: str, now: int) -> bool:
     """Close a hold with what was decided. False when it is closed already: then nothing may be done of it."""
     done = conn.execute(

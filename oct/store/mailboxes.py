@@ -48,6 +48,19 @@ class MailboxCounts:
 
 
 _ITEM = columns(items, MailboxItem)
+_VISIBLE = items.c.hidden_at.is_(None)
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count(case((condition, 1)))
+
+
+_COUNTS = (
+    _number(_VISIBLE),
+    func.coalesce(func.sum(case((_VISIBLE, items.c.size), else_=0)), 0),
+    _number(_VISIBLE & items.c.fetched_at.is_(None)),
+    _number(~_VISIBLE),
+)
 
 
 def deposit(
@@ -122,21 +135,25 @@ def redeliver(conn: Connection, practitioner_id: int, since: int, now: int, acto
 
 
 def take_back(conn: Connection, practitioner_id: int, now: int) -> list[int]:
-    """Hide what was deposited and never fetched, because it goes elsewhere (event `repris`); its consignments."""
-    rows = conn.execute(
-        select(items.c.id, items.c.consignment_id)
-        .join(payloads, payloads.c.id == items.c.payload_id)
+    """Hide what was deposited and never fetched, because it goes elsewhere (event `repris`); its consignments.
+
+    A reader who is at it keeps what he listed and may read it to the end: that much may reach him twice, never not.
+    """
+    kept = select(payloads.c.id).where(payloads.c.destroyed_at.is_(None))
+    taken = conn.execute(
+        update(items)
         .where(
             items.c.practitioner_id == practitioner_id,
             items.c.hidden_at.is_(None),
             items.c.fetched_at.is_(None),
             items.c.consignment_id.is_not(None),
-            payloads.c.destroyed_at.is_(None),
+            items.c.payload_id.in_(kept),
         )
-        .order_by(items.c.id)
+        .values(hidden_at=now)
+        .returning(items.c.id, items.c.consignment_id)
     ).all()
-    _mark(conn, practitioner_id, [row.id for row in rows], "repris", now, {"hidden_at": now})
-    return [row.consignment_id for row in rows]
+    _tell(conn, practitioner_id, [row.id for row in taken], "repris", now, "")
+    return sorted(row.consignment_id for row in taken)
 
 
 def show_again(conn: Connection, consignment_id: int, now: int) -> bool:
@@ -153,16 +170,14 @@ def show_again(conn: Connection, consignment_id: int, now: int) -> bool:
 
 def counts(conn: Connection, practitioner_id: int) -> MailboxCounts:
     """What the practitioner's mailbox holds."""
-    visible = items.c.hidden_at.is_(None)
-    row = conn.execute(
-        select(
-            _number(visible),
-            func.coalesce(func.sum(case((visible, items.c.size), else_=0)), 0),
-            _number(visible & items.c.fetched_at.is_(None)),
-            _number(items.c.hidden_at.is_not(None)),
-        ).where(items.c.practitioner_id == practitioner_id)
-    ).one()
+    row = conn.execute(select(*_COUNTS).where(items.c.practitioner_id == practitioner_id)).one()
     return MailboxCounts(*(int(value) for value in row))
+
+
+def all_counts(conn: Connection) -> dict[int, MailboxCounts]:
+    """What each mailbox that was ever used holds, by practitioner."""
+    rows = conn.execute(select(items.c.practitioner_id, *_COUNTS).group_by(items.c.practitioner_id))
+    return {owner: MailboxCounts(*(int(value) for value in held)) for owner, *held in rows}
 
 
 def try_lock(conn: Connection, practitioner_id: int, owner: str, now: int, until: int) -> bool:
@@ -197,10 +212,6 @@ def release_locks(conn: Connection, owner_prefix: str) -> int:
 def _uid(now: int, payload_id: int) -> str:
     """The instant keeps a number that a restored backup gives again from meaning two messages (RFC 1939, 7)."""
     return f"{now:x}.{payload_id:x}"
-
-
-def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.count(case((condition, 1)))
 
 
 def _mark(

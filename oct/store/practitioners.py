@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from sqlalchemy import Column, Connection, Table, delete, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, or_, select, update
 from sqlalchemy.engine import Row
 
 from oct.domain.model import Practitioner, ReturnMode
@@ -29,6 +29,24 @@ class Mailbox:
     login: str
     password: str
     closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HostedAccount:
+    """An account whose returns wait in a mailbox hosted here, or may: `mode` is the practitioner's choice,
+    `diverted_at` since when (ms) its own mailbox is replaced, `login` None as long as it has no password."""
+
+    practitioner_id: int
+    number: str
+    address: str
+    mode: ReturnMode
+    login: str | None
+    diverted_at: int | None
+
+    @property
+    def locked_out(self) -> bool:
+        """Whether its returns are deposited where it cannot read them yet."""
+        return self.login is None and (self.mode is ReturnMode.BOITE or self.diverted_at is not None)
 
 
 def add(
@@ -125,34 +143,48 @@ def set_mailbox(conn: Connection, practitioner_id: int, login: str, password: st
 
 def divert(conn: Connection, practitioner_id: int, now: int) -> bool:
     """Its hosted mailbox stands in for its own (R5); False when it does already."""
-    done = conn.execute(
-        update(practitioners)
-        .where(practitioners.c.id == practitioner_id, practitioners.c.diverted_at.is_(None))
-        .values(diverted_at=now)
-    )
-    directory_changed(conn)
-    return done.rowcount == 1
+    return _set_diverted(conn, practitioner_id, practitioners.c.diverted_at.is_(None), now)
 
 
 def restore(conn: Connection, practitioner_id: int) -> bool:
     """Its own mailbox serves again; False when it did already."""
-    done = conn.execute(
-        update(practitioners)
-        .where(practitioners.c.id == practitioner_id, practitioners.c.diverted_at.is_not(None))
-        .values(diverted_at=None)
-    )
-    directory_changed(conn)
-    return done.rowcount == 1
+    return _set_diverted(conn, practitioner_id, practitioners.c.diverted_at.is_not(None), None)
 
 
-def diverted(conn: Connection) -> list[tuple[str, str, int]]:
-    """Main number, registered mailbox and since when, of those whose own mailbox fails."""
+def keep_hosted(conn: Connection, practitioner_id: int) -> bool:
+    """Whether what is for the account goes into the mailbox hosted here; and it stays so until the transaction ends."""
+    row = conn.execute(
+        select(practitioners.c.return_mode, practitioners.c.diverted_at)
+        .where(practitioners.c.id == practitioner_id)
+        .with_for_update(key_share=True)
+    ).one()
+    return row.return_mode == ReturnMode.BOITE or row.diverted_at is not None
+
+
+def hosted_accounts(conn: Connection) -> list[HostedAccount]:
+    """Those who chose the hosted mailbox, those whose own one fails, and those who have a login; by main number."""
     rows = conn.execute(
-        select(practitioners.c.number, practitioners.c.address, practitioners.c.diverted_at)
-        .where(practitioners.c.diverted_at.is_not(None))
-        .order_by(practitioners.c.diverted_at)
+        select(
+            practitioners.c.id,
+            practitioners.c.number,
+            practitioners.c.address,
+            practitioners.c.return_mode,
+            practitioners.c.mailbox_login,
+            practitioners.c.diverted_at,
+        )
+        .where(
+            or_(
+                practitioners.c.return_mode == ReturnMode.BOITE,
+                practitioners.c.diverted_at.is_not(None),
+                practitioners.c.mailbox_login.is_not(None),
+            )
+        )
+        .order_by(practitioners.c.number)
     )
-    return [(row.number, row.address, row.diverted_at) for row in rows]
+    return [
+        HostedAccount(row.id, row.number, row.address, ReturnMode(row.return_mode), row.mailbox_login, row.diverted_at)
+        for row in rows
+    ]
 
 
 def close(conn: Connection, practitioner_id: int, now: int) -> None:
@@ -192,6 +224,15 @@ def mailbox(conn: Connection, login: str) -> Mailbox | None:
     if row is None:
         return None
     return Mailbox(row.id, row.mailbox_login, row.mailbox_password, row.closed_at is not None)
+
+
+def _set_diverted(conn: Connection, practitioner_id: int, before: ColumnElement[bool], to: int | None) -> bool:
+    done = conn.execute(
+        update(practitioners).where(practitioners.c.id == practitioner_id, before).values(diverted_at=to)
+    )
+    if done.rowcount:
+        directory_changed(conn)
+    return done.rowcount == 1
 
 
 def _taken_number() -> NoReturn:

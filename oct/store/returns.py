@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import Connection, insert, or_, select, update
 
@@ -17,6 +18,16 @@ from oct.store.tables import consignments, invoices, lots, messages, return_lots
 
 _CHUNK = 500
 """References looked up in one statement."""
+
+
+class ReturnState(StrEnum):
+    """Where a return stands: put into the queue for its practitioner, the concentrator's own (C6), held for a person,
+    or turned down by one."""
+
+    DELIVERED = "remis"
+    OWN = "propre"
+    HELD = "retenu"
+    REFUSED = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,16 @@ class Return:
     size: int
     received_at: int
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReturn:
+    """A return with the trace number of its message, and where and in what state its sending to the PS is."""
+
+    one: Return
+    trace: str
+    recipient: str
+    sending: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +152,27 @@ def by_id(conn: Connection, return_id: int) -> Return | None:
 
 def of_practitioner(conn: Connection, practitioner_id: int, since: int, sent_to: str | None = None) -> list[Return]:
     """A practitioner's returns received since an instant (R6), those sent to one address when it is given."""
-    statement = select(*_COLUMNS).where(returns.c.practitioner_id == practitioner_id, returns.c.received_at >= since)
+    return [kept.one for kept in listing(conn, since=since, practitioner_id=practitioner_id, sent_to=sent_to)]
+
+
+def listing(
+    conn: Connection, *, since: int, practitioner_id: int | None = None, sent_to: str | None = None
+) -> list[KeptReturn]:
+    """The returns received since an instant, the oldest first: of one practitioner, sent to one address, when given."""
+    statement = (
+        select(*_COLUMNS, messages.c.trace, consignments.c.recipient, consignments.c.state.label("sending"))
+        .join(messages, messages.c.id == returns.c.message_id)
+        .outerjoin(consignments, consignments.c.id == returns.c.consignment_id)
+        .where(returns.c.received_at >= since)
+    )
+    if practitioner_id is not None:
+        statement = statement.where(returns.c.practitioner_id == practitioner_id)
     if sent_to is not None:
-        statement = statement.join(consignments, consignments.c.id == returns.c.consignment_id).where(
-            consignments.c.recipient == sent_to
-        )
-    return [Return(*row) for row in conn.execute(statement.order_by(returns.c.id))]
+        statement = statement.where(consignments.c.recipient == sent_to)
+    return [
+        KeptReturn(Return(*row), trace, recipient or "", sending or "")
+        for *row, trace, recipient, sending in conn.execute(statement.order_by(returns.c.id))
+    ]
 
 
 def of_lot(conn: Connection, lot_id: int) -> list[Return]:
