@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 from oct.store.engine import Store, open_store
 from oct.store.schema import upgrade
 from tests.databases import Postgres, postgres, template
+
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")  # speed is never judged by a test: these machines are noisy
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,10 @@ class Conventions:
     """A11: recipient type of an AMC for which the directory has none."""
     amc_application: str = "TA"
     """A11."""
+    art_number_width: int = 14
+    """A13: width of the PS number in the Subject of an ART."""
+    warns_of_nir_keys: bool = True
+    """A14: the ART says which invoices have a NIR whose key is wrong."""
     type2_count: Type2Count = Type2Count.RECEIVED
     """A12."""
     amc_fallback: str = "patient_total"
@@ -88,6 +92,8 @@ def check_conventions(conventions: Conventions, layouts: Layouts) -> None:
     fallback = conventions.amc_fallback
     if fallback and not _known(f"invoice_total.{fallback}", frozenset({"invoice_total"}), layouts):
         faults.append(f"amc_fallback : {fallback}")
+    if not 9 <= conventions.art_number_width <= 20:
+        faults.append(f"art_number_width : {conventions.art_number_width}")
     for name, layout, field in (
         ("dre_mark", "invoice_header", "invoice_kind"),
         ("dre_mark", "lot_trailer", "invoice_kind"),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from oct.clock import paris
 from oct.domain.journey import MessageState
 from oct.domain.model import LotKind, Practitioner
+from oct.domain.nir import invoices_with_wrong_key
 from oct.domain.plan import Plan, Planned
 from oct.domain.receipts import LotLine, Receipt
 from oct.domain.splitting import plan_file, shape_of
@@ -34,6 +35,8 @@ from oct.store.messages import Message
 from oct.store.registry import Snapshot
 
 _VERSION_UNKNOWN = "000000"
+_MOST_NAMED = 10
+"""Invoices that one warning names."""
 _FROM_PRACTITIONERS = {Kind.FACTURE, Kind.DRE, Kind.DDLOI, *OPAQUE}
 
 
@@ -62,10 +65,19 @@ def blank_receipt(workshop: Workshop, message: Message, practitioner: Practition
     return Receipt(
         concentrator=workshop.rules.name,
         trace=message.trace,
-        practitioner_number=practitioner.number,
+        practitioner_number=_number_of(message, practitioner),
         received_at=paris(message.received_at),
         compostage=message.compostage,
     )
+
+
+def _number_of(message: Message, practitioner: Practitioner) -> str:
+    """The one of the account's numbers that the Subject names; the main one when it names none of them (L8)."""
+    try:
+        number = ps_number(read_subject(message.subject).sender)
+    except FormatError:
+        return practitioner.number
+    return number if number in practitioner.numbers else practitioner.number
 
 
 def known_account(message: Message) -> int:
@@ -90,7 +102,7 @@ def settle_claims(
             return _passed_on(receipt, pass_on(workshop, message, flow, practitioner, snapshot))
         file = read_file(opened.file, workshop.layouts)
         subject = _subject(opened)
-        warnings = _agreement(subject, file, practitioner, snapshot)
+        warnings = [*_agreement(subject, file, practitioner, snapshot), *_wrong_keys(workshop, file)]
         context = workshop.split_context(snapshot)
         plan = plan_file(file, practitioner, context)
         recognised = recognise_plan(workshop, practitioner, file, plan, context)
@@ -182,6 +194,17 @@ def _agreement(
     if subject.count != file.invoice_count:
         warnings.append(f"L'objet annonce {subject.count} factures, le fichier en contient {file.invoice_count}.")
     return warnings
+
+
+def _wrong_keys(workshop: Workshop, file: B2File) -> list[str]:
+    """A14: a warning, never a refusal."""
+    wrong = invoices_with_wrong_key(file, workshop.layouts) if workshop.conventions.warns_of_nir_keys else []
+    if not wrong:
+        return []
+    named = ", ".join(wrong[:_MOST_NAMED]) + (
+        f" et {len(wrong) - _MOST_NAMED} autres" if len(wrong) > _MOST_NAMED else ""
+    )
+    return [f"La clé du NIR ne correspond pas dans : facture {named}."]
 
 
 def _nine(sender: str) -> str:

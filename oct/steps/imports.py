@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from oct.domain.model import Insurer, InsurerKind
+from oct.domain.model import Insurer, InsurerKind, Practitioner
 from oct.errors import RuleError
 from oct.formats.regimes import Regimes
 from oct.formats.tables import AmcRow, CaisseRow, PractitionerRow, Refusal, Table
@@ -85,9 +85,14 @@ def import_amcs(conn: Connection, table: Table[AmcRow], now: int, actor: str) ->
 
 def _take_practitioner(conn: Connection, row: PractitionerRow, now: int) -> str:
     account = practitioners.by_number(conn, row.number)
+    group = practitioners.by_address(conn, row.address)
+    if account is None and group is not None:
+        return _join_group(conn, group, row)
     if account is None:
         practitioners.add(conn, number=row.number, type=row.type, name=row.name, address=row.address, now=now)
         return "added"
+    if account.number != row.number and account == group:
+        return "unchanged"
     if account.number != row.number:
         raise RuleError("numero-rattache", f"Ce numéro est rattaché au compte {account.number}.")
     if account.closed:
@@ -96,6 +101,19 @@ def _take_practitioner(conn: Connection, row: PractitionerRow, now: int) -> str:
         return "unchanged"
     practitioners.set_fields(conn, account.id, name=row.name, type=row.type, address=row.address)
     return "updated"
+
+
+def _join_group(conn: Connection, group: Practitioner, row: PractitionerRow) -> str:
+    """L8: numbers that share a registered mailbox and a type are one account, a group practice."""
+    if group.closed or group.address != row.address.lower():
+        raise RuleError("adresse-deja-attribuee", "Cette adresse appartient déjà à un autre compte.", rule="H6")
+    if group.type != row.type:
+        raise RuleError(
+            "groupe-de-deux-types",
+            f"Cette boîte est celle du compte {group.number}, de type {group.type} : un compte n'a qu'un type.",
+        )
+    practitioners.add_number(conn, group.id, row.number)
+    return "added"
 
 
 def _chiefs_first(table: Table[CaisseRow]) -> Sequence[CaisseRow]:

@@ -96,7 +96,8 @@ def _receipt(
     """The ART; a later text when the message was held before and has its ART already (T1)."""
     practitioner = snapshot.by_id[known_account(message)]
     kind = TextKind.LATER if message.id in answered else TextKind.ART
-    return seal_text(workshop, kind, message.id, practitioner, compose(outcome.receipt))
+    receipt = outcome.receipt
+    return seal_text(workshop, kind, message.id, practitioner, compose(receipt), receipt.practitioner_number)
 
 
 def _write(conn: Connection, workshop: Workshop, settled: _Settled, owner: str) -> None:

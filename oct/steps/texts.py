@@ -35,11 +35,22 @@ class SealedText:
     payload: NewPayload
 
 
-def seal_text(workshop: Workshop, kind: TextKind, message_id: int, practitioner: Practitioner, text: str) -> SealedText:
-    """The message that carries a text to the registered mailbox of a practitioner."""
+def seal_text(
+    workshop: Workshop,
+    kind: TextKind,
+    message_id: int,
+    practitioner: Practitioner,
+    text: str,
+    number: str = "",
+) -> SealedText:
+    """The message that carries a text to the registered mailbox of a practitioner.
+
+    `number` is the one of its numbers that the text is about, the main one unless it is given.
+    """
     now = workshop.clock()
     local = workshop.now_in_paris()
-    envelope = art_envelope(practitioner.number, practitioner.type, local)
+    width = workshop.conventions.art_number_width
+    envelope = art_envelope(number or practitioner.number, practitioner.type, local, width=width)
     compostage = workshop.numbering.next_compostage(now)
     uid = f"<art.{compostage}@{workshop.rules.address.rpartition('@')[2]}>"
     content = write_text(

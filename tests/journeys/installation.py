@@ -8,7 +8,6 @@ from pathlib import Path
 from tests.journeys.golden import CLAIMS, OCT, PKI
 from tests.journeys.world import oct_command
 
-SECOND_NUMBER = b"015432208;IF;CABINET INFIRMIER DU PARC;parc@boite.example\n"
 """The second number of a group practice, which is added to its account."""
 
 
@@ -19,10 +18,7 @@ def install(directory: Path) -> None:
     for name in ("oct.key", "oct.pem", "oct-old.key", "oct-old.pem"):
         shutil.copy(PKI / name, keys)
     oct_command(directory, "init", ".", "--number", "552100554", "--address", OCT)
-    alone = directory / "praticiens.csv"
-    alone.write_bytes((CLAIMS / "praticiens.csv").read_bytes().replace(SECOND_NUMBER, b""))
-    oct_command(directory, "ps", "import", str(alone))
-    oct_command(directory, "ps", "set", "015432109", "--other-number", "015432208")
+    oct_command(directory, "ps", "import", str(CLAIMS / "praticiens.csv"))
     for table in ("orgdest.csv", "amc.csv"):
         oct_command(directory, "insurers", "import", str(CLAIMS / table))
     oct_command(directory, "certs", "add", str(PKI / "chaine.pem"), *map(str, PKI.glob("*@*.pem")))

@@ -18,7 +18,7 @@ def deeds(office: Office) -> list[tuple[str, str, str]]:
 
 
 def test_a_practitioner_is_added_and_shown(office: Office) -> None:
-    added = office("ps", "add", *PS, "--other-number", "421234575", "--from", "autre@boite.example", "--mode", "boite")
+    added = office("ps", "add", *PS, "--other-number", "421234575", "--from", "autre@boite.example", "--return", "boite")
     assert (added.code, added.out) == (0, "PS 421234567 ajouté.\n")
     shown = office("ps", "show", "421234575", "--json").json
     assert shown["numero"] == "421234567"
@@ -84,7 +84,7 @@ def test_practitioners_are_imported_line_by_line(office: Office) -> None:
     assert result.code == 1
     assert result.out.splitlines() == [
         "ligne 3 refusée : numéro « 42 » : 9 chiffres attendus",
-        "ligne 4 refusée : Cette adresse appartient déjà à un autre compte.",
+        "ligne 4 refusée : Cette boîte est celle du compte 421234567, de type ER : un compte n'a qu'un type.",
         "PS : 2 ajouts, 0 modification, 0 sans changement, 2 lignes en défaut.",
     ]
     with office.database() as conn:
@@ -92,6 +92,17 @@ def test_practitioners_are_imported_line_by_line(office: Office) -> None:
             ("421234567", "CABINET MÉDICAL"),
             ("750009998", "LABO"),
         ]
+
+
+def test_l8_numbers_that_share_a_mailbox_are_one_account(office: Office) -> None:
+    table = "numero;type;nom;adresse\n015432109;IF;PARC;parc@boite.example\n015432208;IF;PARC;parc@boite.example\n"
+    path = office.file("ps.csv", table.encode("ascii"))
+    assert "2 ajouts, 0 modification" in office("ps", "import", path).out
+    assert "0 ajout, 0 modification, 2 sans changement" in office("ps", "import", path).out
+    with office.database() as conn:
+        (account,) = practitioners.list_all(conn)
+    assert account.number == "015432109"
+    assert set(account.numbers) == {"015432109", "015432208"}
 
 
 def test_importing_practitioners_again_updates_them(office: Office) -> None:

@@ -1,0 +1,27 @@
+"""Keys of NIR: checked only to warn (A14). What is said names the invoice, never the NIR (T3)."""
+
+from __future__ import annotations
+
+from oct.formats.b2 import B2File
+from oct.formats.layouts import Layouts
+
+_CORSICA = ((b"2A", b"19"), (b"2B", b"18"))
+
+
+def invoices_with_wrong_key(file: B2File, layouts: Layouts) -> list[str]:
+    """Numbers of the invoices whose NIR does not go with its key (97 less the NIR modulo 97); blank ones are left."""
+    header = layouts["invoice_header"]
+    nir_at, key_at = header.at("insured_nir"), header.at("insured_nir_key")
+    wrong = []
+    for lot in file.lots:
+        for invoice in lot.invoices:
+            head = file.data[invoice.start : invoice.start + nir_at.stop + 2]
+            if _contradicts(head[nir_at], head[key_at]):
+                wrong.append(invoice.number)
+    return wrong
+
+
+def _contradicts(nir: bytes, key: bytes) -> bool:
+    for letters, digits in _CORSICA:
+        nir = nir.replace(letters, digits, 1) if nir[5:7] == letters else nir
+    return nir.isdigit() and key.isdigit() and 97 - int(nir) % 97 != int(key)

@@ -1,0 +1,27 @@
+"""A14: the key of a NIR is checked to warn, and the warning can be switched off."""
+
+from __future__ import annotations
+
+import pytest
+
+from oct.domain.nir import _contradicts
+
+
+@pytest.mark.parametrize(
+    ("nir", "key", "wrong"),
+    [
+        (b"1851025505107", b"92", False),
+        (b"1851025505107", b"91", True),
+        (b"285052A999001", b"00", True),
+        (b"             ", b"  ", False),
+        (b"1851025505107", b"  ", False),
+    ],
+)
+def test_a_key_goes_with_its_nir(nir: bytes, key: bytes, wrong: bool) -> None:
+    assert _contradicts(nir, key) is wrong
+
+
+@pytest.mark.parametrize(("letters", "digits"), [(b"2A", b"19"), (b"2B", b"18")])
+def test_corsican_departments_count_as_digits(letters: bytes, digits: bytes) -> None:
+    key = b"%02d" % (97 - int(b"28505" + digits + b"999001") % 97)
+    assert not _contradicts(b"28505" + letters + b"999001", key)
