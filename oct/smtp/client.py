@@ -19,11 +19,12 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from oct.doors.listening import require_modern
 from oct.errors import FormatError
 from oct.smtp.addresses import is_address
 from oct.smtp.data_reader import has_long_line
 from oct.smtp.dialogue import FAILURES, Dialogue, readable
-from oct.smtp.tls import require_modern, unverified_context
+from oct.smtp.tls import unverified_context
 
 _LINE_OCTETS = 998
 

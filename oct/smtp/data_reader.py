@@ -12,7 +12,7 @@ import re
 from enum import Enum, auto
 from io import BytesIO
 
-from oct.smtp.admission import Memory
+from oct.smtp.memory import Memory
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 

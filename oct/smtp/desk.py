@@ -10,15 +10,16 @@ import asyncio
 import ssl
 import traceback
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from aiosmtpd.smtp import Envelope
 from aiosmtpd.smtp import Session as PeerState
 
+from oct.doors.admission import Admission, ip_of
 from oct.smtp import replies
 from oct.smtp.addresses import NULL_PATH
-from oct.smtp.admission import Admission, Memory
+from oct.smtp.memory import Memory
 from oct.smtp.transaction import (
     Accept,
     Authenticate,
@@ -124,11 +125,6 @@ class Checks:
             return replies.UNKNOWN_RECIPIENT
         envelope.rcpt_tos.append(address)
         return replies.OK
-
-
-def ip_of(peername: Any) -> str:
-    """The IP address of a socket's peer name; an IPv4 client of a double socket is written as IPv4."""
-    return str(peername[0]).removeprefix("::ffff:")
 
 
 def without_brackets(address: str) -> str:

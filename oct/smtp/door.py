@@ -10,36 +10,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from oct.doors.admission import Admission
+from oct.doors.listening import listener, require_modern
 from oct.errors import ConfigurationError
 from oct.smtp import replies
-from oct.smtp.admission import Admission, Memory
 from oct.smtp.desk import Checks, Desk
+from oct.smtp.memory import Memory
 from oct.smtp.session import Session
-from oct.smtp.tls import require_modern
 from oct.smtp.transaction import Accept, Authenticate, DoorLimits, KnowsRecipient, RefusesSender, TraceNumber
 
 _BACKLOG = 1024
 _LAST_WORD_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """Where to listen: port 0 lets the system choose; `implicit_tls` is the 465 way, STARTTLS the other."""
-
-    host: str
-    port: int
-    implicit_tls: bool
-
-
-def listener(address: str) -> Listener:
-    """Read `host:port`, `[ipv6]:port`, or either behind `tls://` for implicit TLS. ConfigurationError otherwise."""
-    place = address.removeprefix("tls://")
-    host, colon, port = place.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ConfigurationError("adresse-ecoute", f"L'adresse d'écoute {address} n'est pas de la forme hote:port.")
-    return Listener(host.strip("[]"), int(port), implicit_tls=place != address)
 
 
 class Door:

@@ -20,10 +20,11 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 from aiosmtpd.smtp import Session as PeerState
 
+from oct.doors.admission import ip_of
 from oct.smtp import replies
 from oct.smtp.addresses import split_path
 from oct.smtp.data_reader import DataFault, DataReader
-from oct.smtp.desk import Checks, Desk, ip_of, without_brackets
+from oct.smtp.desk import Checks, Desk, without_brackets
 from oct.smtp.transaction import Reply, Transaction
 
 _HELO_NAME = re.compile(r"[!-~]{1,255}")

@@ -1,6 +1,6 @@
 """The TLS contexts of the door and of the client: 1.2 and 1.3 only (H9).
 
-Fails with ConfigurationError when a certificate or key cannot be loaded, or a context handed in allows less.
+Fails with ConfigurationError when a certificate or key cannot be loaded.
 """
 
 from __future__ import annotations
@@ -21,13 +21,6 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
         raise ConfigurationError(
             "certificat-tls", f"Le certificat TLS {certificate} ou sa clé {key} ne se lit pas."
         ) from error
-    return context
-
-
-def require_modern(context: ssl.SSLContext) -> ssl.SSLContext:
-    """The same context, or ConfigurationError when it allows less than TLS 1.2."""
-    if context.minimum_version < ssl.TLSVersion.TLSv1_2:
-        raise ConfigurationError("tls-trop-ancien", "Le contexte TLS accepte moins que TLS 1.2.")
     return context
 
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oct.errors import FormatError
-from oct.smtp.admission import Memory
 from oct.smtp.client import Connection, Outgoing, Route, Sent, TlsPolicy, check_sendable
 from oct.smtp.data_reader import DataReader
 from oct.smtp.dialogue import to_data
+from oct.smtp.memory import Memory
 from tests.adapters.smtp.doors import OURS, Opener, server_tls
 from tests.adapters.smtp.insurers import CUT, PIPELINING_EHLO, SILENT, Insurer, serving
 

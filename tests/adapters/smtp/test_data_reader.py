@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oct.smtp.admission import Memory
 from oct.smtp.data_reader import DataFault, DataReader, has_long_line
+from oct.smtp.memory import Memory
 
 OCTETS = st.lists(
     st.sampled_from([b"\r\n", b"\n", b"\r", b".", b"..", b"a", b"\0", b"b" * 9, b"\xe9", b"\r\n.\r\n"]), max_size=30

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
+from oct.doors.listening import listener
 from oct.errors import ConfigurationError
-from oct.smtp.door import listener
 from oct.smtp.transaction import Reply, Transaction
 from tests.adapters.smtp.doors import OURS, Opener, until
 

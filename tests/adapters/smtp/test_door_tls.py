@@ -14,8 +14,9 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
+from oct.doors.listening import require_modern
 from oct.errors import ConfigurationError
-from oct.smtp.tls import require_modern, server_context
+from oct.smtp.tls import server_context
 from tests.adapters.smtp.doors import OURS, Opener, server_tls, until
 
 PLAIN = b64encode(b"\0cabinet\0ouvre-toi")
