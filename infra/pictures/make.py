@@ -15,16 +15,18 @@ from pathlib import Path
 
 from rich.console import Console
 
+from oct.cli.logs import configure
 from oct.demo.show import show
 
 _PICTURE = Path(__file__).with_name("demo.svg")
-_REMOTE_FONTS = re.compile(r"@font-face\s*\{[^}]*\}")
+_FOREIGN = re.compile(r"@font-face\s*\{[^}]*\}|<!--.*?-->", re.DOTALL)
 """The exported picture would fetch its fonts from elsewhere; the reader's own will do."""
 
 if __name__ == "__main__":
+    configure("", "error")
     console = Console(record=True, width=118, file=io.StringIO(), force_terminal=True)
     with tempfile.TemporaryDirectory(prefix="oct-demo-") as directory:
         held = show(console, Path(directory), None)
     svg = console.export_svg(title="make demo")
-    _PICTURE.write_text(_REMOTE_FONTS.sub("", svg).replace("Fira Code", "DejaVu Sans Mono"), encoding="utf-8")
+    _PICTURE.write_text(_FOREIGN.sub("", svg).replace("Fira Code", "DejaVu Sans Mono"), encoding="utf-8")
     sys.exit(0 if held else 1)

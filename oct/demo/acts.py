@@ -184,6 +184,7 @@ def paid_together(stage: Stage) -> None:
         stage.expect_art(act, "TRAITÉ.")
         pair.append((act, sender, lot))
     opened = [one for _, _, lot in pair for one in stage.holding(MSA, lot)]
+    stage.answered |= {(one.arrival.rcpt_to, one.file.file_id) for one in opened}
     before = [len(stage.returned(sender)) for _, sender, _ in pair]
     stage.world.answers.settle(opened, to_sender=True)
     for (act, sender, lot), seen in zip(pair, before, strict=True):

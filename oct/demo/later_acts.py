@@ -50,6 +50,7 @@ def mailbox_outage(stage: Stage) -> None:
     stage.expect_lots(act, {AIN: [lot]})
     stage.expect(act, "l'ART n'est pas dans la boîte hébergée", lambda: _fetched(stage, act.trace.encode()))
     for opened in stage.holding(AIN, lot):
+        stage.answered.add((opened.arrival.rcpt_to, opened.file.file_id))
         stage.world.answers.acknowledge(opened)
     stage.expect(act, "l'ARL n'est pas dans la boîte hébergée", lambda: _fetched(stage, b"CT", b"AR"))
     if account is not None:
@@ -72,7 +73,8 @@ def _fetched(stage: Stage, *words: bytes) -> bool:
 
 
 def silence(stage: Stage) -> None:
-    """D1: an insurer that says nothing; the practitioner is told once, after the delay of the settings."""
+    """D1: all insurers answer but one; its practitioner is told once, after the delay of the settings."""
+    stage.acknowledge_rest()
     claims = stage.world.claims
     lot = claims.fse_lot(LABORATORY, MSA)
     act = stage.submit("Assureur silencieux", LABORATORY, claims.file(LABORATORY, [lot]))

@@ -43,7 +43,7 @@ def _place(address: tuple[str, int]) -> str:
 
 def _play(console: Console, stage: Stage) -> None:
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, disable=console.record) as progress:
         acts = (*ACTS, *LATER_ACTS)
         task = progress.add_task("", total=len(acts))
         for act in acts:

@@ -37,6 +37,8 @@ class Stage:
 
     world: World
     acts: list[Act] = field(default_factory=list)
+    answered: set[tuple[str, str]] = field(default_factory=set)
+    """Insurer's address and file id of what was answered."""
 
     def submit(self, title: str, sender: Sender, file: ClaimFile, wrapping: Wrapping | None = None) -> Act:
         """Sends a file as a practitioner's software does."""
@@ -113,12 +115,20 @@ class Stage:
         self.expect_art(act, "TRAITÉ.")
         before = len(self.returned(act.sender))
         for opened in self.holding(party, lot)[:1]:
+            self.answered.add(_file(opened))
             if not say(opened).accepted:
                 act.faults.append("le concentrateur a refusé le retour")
         self.expect_returned(act, before)
         for content in self.returned(act.sender)[before:]:
             if content[47:49] != application:
                 act.faults.append("ce n'est pas le retour attendu")
+
+    def acknowledge_rest(self) -> None:
+        """Every insurer acknowledges what it received and has not answered yet."""
+        for opened in self.world.insurer.opened():
+            if _file(opened) not in self.answered:
+                self.answered.add(_file(opened))
+                self.world.answers.acknowledge(opened)
 
     def expect_returned(self, act: Act, before: int) -> None:
         """The practitioner has more returns than `before`."""
@@ -134,6 +144,10 @@ class Stage:
     def returned(self, sender: Sender) -> list[bytes]:
         """The return files in a practitioner's mailbox."""
         return [letter.content for letter in self.world.mailbox.returns if letter.rcpt_to == mailbox_of(sender)]
+
+
+def _file(opened: Opened) -> tuple[str, str]:
+    return opened.arrival.rcpt_to, opened.file.file_id
 
 
 def _contains(arrived: list[str], wanted: list[str]) -> bool:
