@@ -84,12 +84,11 @@ def _check_wholes(file: B2File, plan: Plan) -> None:
 
 
 def _check_bytes(file: B2File, planned: Planned, context: SplitContext) -> None:
-    original = file.content(planned.source)
     if planned.derived is not None:
         _check_derived(file, planned, context)
     elif planned.altered:
         _check_amo_lot(file, planned, context)
-    elif planned.content != original:
+    elif planned.content != file.view(planned.source):
         raise _lost("un lot seulement acheminé a changé")
 
 
@@ -110,7 +109,7 @@ def _check_amo_lot(file: B2File, planned: Planned, context: SplitContext) -> Non
         expected.append((closing, free_closing))
     free_trailer = (context.layouts["lot_trailer"].at("type2_count"), *_blanked("lot_trailer", context))
     expected.append((_record(file, lot.stop - RECORD), free_trailer))
-    _compare(expected, planned.content)
+    _compare(expected, bytes(planned.content))
     _reread(file, planned, context)
 
 
@@ -143,13 +142,13 @@ def _check_derived(file: B2File, planned: Planned, context: SplitContext) -> Non
         expected += [(record, own["invoice_line"] if record[:1] == b"4" else ()) for record in middle]
         expected.append((closing, own["invoice_total"]))
     expected.append((_record(file, lot.stop - RECORD), own["lot_trailer"]))
-    _compare(expected, planned.content)
+    _compare(expected, bytes(planned.content))
 
 
-def _asked_by_lines(content: bytes, context: SplitContext) -> int:
+def _asked_by_lines(content: bytes | memoryview, context: SplitContext) -> int:
     line = context.layouts["invoice_line"]
     mark, asked = line.at("complement"), line.at("amc_amount")
-    records = [content[offset : offset + RECORD] for offset in range(0, len(content), RECORD)]
+    records = [bytes(content[offset : offset + RECORD]) for offset in range(0, len(content), RECORD)]
     acts = [record for record in records if record[:1] == b"4" and record[mark].isspace()]
     return sum(int(record[asked].strip() or b"0") for record in acts)
 
@@ -189,7 +188,7 @@ def _check_amc_flow(plan: Plan) -> None:
 def _reread(file: B2File, planned: Planned, context: SplitContext) -> Lot:
     """The one lot that the content of a lot made here holds, its counters and totals in agreement."""
     try:
-        (lot,) = read_lots(planned.content, context.layouts, establishment=file.establishment)
+        (lot,) = read_lots(bytes(planned.content), context.layouts, establishment=file.establishment)
     except (FormatError, ValueError) as error:  # not a lot, or not one
         raise _lost("un lot constitué ici ne se relit pas") from error
     if planned.derived is not None and [invoice.number for invoice in lot.invoices] != [

@@ -83,16 +83,17 @@ def derive_lots(file: B2File, lot: Lot, context: SplitContext) -> tuple[tuple[De
 
     An invoice whose complementary part is nil yields nothing. RuleError when the parts exceed what was billed.
     """
-    by_amc: dict[str, list[DerivedInvoice]] = {}
+    by_amc: dict[str, list[tuple[DerivedInvoice, bytes]]] = {}
     for invoice in split_invoices(lot):
-        derived = _derive(file, invoice, context)
+        derived, content = _derive(file, invoice, context)
         if derived.amc:
-            by_amc.setdefault(amc_number_of(file, invoice, context.layouts), []).append(derived)
-    made = (
-        DerivedLot(amc_number, context.number_for(lot.ps_number, amc_number), context.today, tuple(invoices))
-        for amc_number, invoices in by_amc.items()
-    )
-    return tuple([(derived, _content(file, lot, derived, context)) for derived in made])
+            by_amc.setdefault(amc_number_of(file, invoice, context.layouts), []).append((derived, content))
+    flow = []
+    for amc_number, parts in by_amc.items():
+        number = context.number_for(lot.ps_number, amc_number)
+        made = DerivedLot(amc_number, number, context.today, tuple([derived for derived, _ in parts]))
+        flow.append((made, _content(file, lot, made, [content for _, content in parts], context)))
+    return tuple(flow)
 
 
 def amc_number_of(file: B2File, invoice: Invoice, layouts: Layouts) -> str:
@@ -147,7 +148,8 @@ def _counts_all(lot: Lot, conventions: Conventions) -> bool:
     return conventions.type2_count is Type2Count.ALL
 
 
-def _derive(file: B2File, invoice: Invoice, context: SplitContext) -> DerivedInvoice:
+def _derive(file: B2File, invoice: Invoice, context: SplitContext) -> tuple[DerivedInvoice, bytes]:
+    """An invoice as its AMC receives it: what it adds up to, and its records."""
     layouts, conventions = context.layouts, context.conventions
     header, line, total = layouts["invoice_header"], layouts["invoice_line"], layouts["invoice_total"]
     opening, *middle, closing = _records(file.content(invoice))
@@ -173,9 +175,8 @@ def _derive(file: B2File, invoice: Invoice, context: SplitContext) -> DerivedInv
             certification="",
         ),
     ]
-    return DerivedInvoice(
-        invoice.number, invoice.start, b"".join(content), billed, amo, amc, len(acts.records), len(complements)
-    )
+    made = DerivedInvoice(invoice.number, invoice.start, billed, amo, amc, len(acts.records), len(complements))
+    return made, b"".join(content)
 
 
 def _asks_tiers_payant(records: list[bytes], layouts: Layouts, conventions: Conventions) -> bool:
@@ -227,7 +228,7 @@ def _amount(record: bytes, layout: Layout, field: str, invoice: Invoice) -> int:
     return int(raw)
 
 
-def _content(file: B2File, lot: Lot, derived: DerivedLot, context: SplitContext) -> bytes:
+def _content(file: B2File, lot: Lot, derived: DerivedLot, contents: list[bytes], context: SplitContext) -> bytes:
     """The bytes of a derived lot: header and trailer of the received one with what is the concentrator's own."""
     layouts, invoices = context.layouts, derived.invoices
     complements = sum(invoice.complements for invoice in invoices) if _counts_all(lot, context.conventions) else 0
@@ -250,4 +251,4 @@ def _content(file: B2File, lot: Lot, derived: DerivedLot, context: SplitContext)
         invoice_kind=context.conventions.dre_mark,
         certification="",
     )
-    return b"".join([header, *(invoice.content for invoice in invoices), trailer])
+    return b"".join([header, *contents, trailer])

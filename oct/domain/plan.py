@@ -41,12 +41,11 @@ class SplitContext:
 
 @dataclass(frozen=True, slots=True)
 class DerivedInvoice:
-    """An invoice of the AMC flow: its records and what they add up to, in centimes."""
+    """An invoice of the AMC flow: how many records it has and what they add up to, in centimes."""
 
     number: str
     start: int
     """Offset of the received invoice in its file."""
-    content: bytes
     billed: int
     amo: int
     amc: int
@@ -66,11 +65,12 @@ class DerivedLot:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A lot of the plan. `source` is the received lot, `content` the bytes that leave."""
+    """A lot of the plan. `source` is the received lot, `content` the bytes that leave: a view of those received when
+    they leave as they came."""
 
     source: Lot
     kind: LotKind
-    content: bytes
+    content: bytes | memoryview
     altered: bool = False
     """Whether contract 99 changed its bytes (C4)."""
     derived: DerivedLot | None = None

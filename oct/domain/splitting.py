@@ -96,7 +96,7 @@ def _plan_source(file: B2File, practitioner: Practitioner, context: SplitContext
 
 
 def _received(file: B2File, lot: Lot, context: SplitContext) -> Planned:
-    content = file.content(lot)
+    content = file.view(lot)
     return Planned(lot, kind_of(lot, context.conventions), content, digest=hashlib.sha256(content).digest())
 
 

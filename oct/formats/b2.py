@@ -48,6 +48,10 @@ class B2File:
         """The received bytes of a lot or of an invoice."""
         return self.data[part.start : part.stop]
 
+    def view(self, part: Lot | Invoice) -> memoryview:
+        """The same bytes where they are, not copied: the lots of a large file would be a second file."""
+        return memoryview(self.data)[part.start : part.stop]
+
     @property
     def establishment(self) -> bool:
         """Whether it follows the establishments' variant."""
@@ -88,7 +92,9 @@ def read_lots(data: bytes, layouts: Layouts, *, establishment: bool) -> tuple[Lo
     return tuple(LotReader(data + _NO_LOT, 0, layouts, establishment=establishment).lots())
 
 
-def write_file(header: bytes, lots: Iterable[bytes], layouts: Layouts, *, trailer: bytes | None = None) -> bytes:
+def write_file(
+    header: bytes, lots: Iterable[bytes | memoryview], layouts: Layouts, *, trailer: bytes | None = None
+) -> bytes:
     """A file around lots: the given 000 record, the lots as they are, a 999 with counters recomputed (L5).
 
     The 999 record is the given one, or a new one that names the same sending as the header.

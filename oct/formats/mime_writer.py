@@ -20,6 +20,8 @@ from oct.formats.mime_headers import ADDRESS, ADDRESS_LENGTH, MESSAGE_ID
 
 _LINE = 76
 _SIXTEEN_LINES = struct.Struct(f"{_LINE}s" * 16)
+_PIECE = 57 * 16 * 64
+"""Octets that are encoded at a time: 57 make a line."""
 _VALUE_LENGTH = 900
 """With the name of its field, below the 998 octets of a line (RFC 5322 2.1.1)."""
 _ENCODED_CHARACTERS = 12
@@ -141,8 +143,13 @@ def _message(head: str, content_type: str, description: str, body: bytes, filena
 
 
 def _base64(content: bytes) -> bytes:
-    """Lines of 76 characters, CRLF after each. Sixteen lines are cut at once: twice as fast as one by one."""
-    encoded = binascii.b2a_base64(content, newline=False)
+    """Lines of 76 characters, CRLF after each. A piece at a time: the lines of a large file weigh twice its size."""
+    return b"".join(_lines(content[at : at + _PIECE]) for at in range(0, len(content), _PIECE))
+
+
+def _lines(piece: bytes) -> bytes:
+    """Sixteen lines are cut at once: twice as fast as one by one."""
+    encoded = binascii.b2a_base64(piece, newline=False)
     blocks = len(encoded) // _SIXTEEN_LINES.size * _SIXTEEN_LINES.size
     tail = (encoded[at : at + _LINE] for at in range(blocks, len(encoded), _LINE))
     return b"\r\n".join([*chain.from_iterable(_SIXTEEN_LINES.iter_unpack(memoryview(encoded)[:blocks])), *tail, b""])

@@ -108,7 +108,7 @@ def seal_plan(workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, 
 
 
 def _refused(workshop: Workshop, file: B2File, lot: Lot) -> Planned:
-    content = file.content(lot)
+    content = file.view(lot)
     return Planned(lot, kind_of(lot, workshop.conventions), content, digest=hashlib.sha256(content).digest())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
@@ -15,6 +16,9 @@ from oct.domain.journey import AWAITING, LotState
 from oct.domain.return_outcomes import ANSWERABLE
 from oct.store.rows import columns, insert_all, insert_rows, values
 from oct.store.tables import consignments, invoices, lots
+
+_ROWS = 5_000
+"""Most rows that are made at a time: a large file has fifty thousand invoices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,9 @@ _ANSWERED = ANSWERABLE - AWAITING
 def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[NewInvoice]]]) -> list[int]:
     """Keep lots with their invoices; the ids of the lots, in the same order."""
     ids = insert_all(conn, lots, [values(lot) for lot, _ in new])
-    rows = [{**values(invoice), "lot_id": lot_id} for lot_id, (_, own) in zip(ids, new, strict=True) for invoice in own]
-    insert_rows(conn, invoices, rows)
+    rows = ({**values(invoice), "lot_id": lot_id} for lot_id, (_, own) in zip(ids, new, strict=True) for invoice in own)
+    while some := list(islice(rows, _ROWS)):
+        insert_rows(conn, invoices, some)
     return ids
 
 

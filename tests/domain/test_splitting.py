@@ -81,6 +81,13 @@ def test_a_single_file_is_split_by_destination_and_each_lot_leaves_byte_identica
         assert all(lot.content == received[int(lot.source.number)] and not lot.altered for lot in parcel.lots)
 
 
+def test_a_lot_only_routed_is_not_copied() -> None:
+    """A plan of a large file would weigh as much as the file."""
+    file, plan = plan_of(*MIXED)
+    views = [lot.content for parcel in plan.parcels for lot in parcel.lots]
+    assert all(isinstance(view, memoryview) and view.obj is file.data for view in views)
+
+
 def test_an_unknown_caisse_holds_its_lot_and_blocks_no_other() -> None:
     """L6."""
     stray = Batch((Claim(1, ("01", "999", "0000")),), 9)
@@ -239,7 +246,9 @@ TAMPERINGS: dict[str, Change] = {
     "a held lot dropped": lambda p: replace(p, waiting=()),
     "a held lot changed": lambda p: replace(
         p,
-        waiting=(Waiting(UNKNOWN, (replace(p.waiting[0].lots[0], content=p.waiting[0].lots[0].content + b" "),)),),
+        waiting=(
+            Waiting(UNKNOWN, (replace(p.waiting[0].lots[0], content=bytes(p.waiting[0].lots[0].content) + b" "),)),
+        ),
     ),
     "a held lot sent too": lambda p: with_lots(p, 0, lambda lots: (*lots, p.waiting[0].lots[0])),
     "a refused lot forgotten": lambda p: replace(p, refused=()),

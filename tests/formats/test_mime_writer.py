@@ -57,15 +57,16 @@ def test_a_facture_is_the_flat_consent_of_the_annex() -> None:
     )
 
 
-@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 16 * 57 - 1, 16 * 57, 16 * 57 + 1, 7000])
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 16 * 57 - 1, 16 * 57, 16 * 57 + 1, 7000, 58_368, 120_000])
 def test_base64_has_lines_of_76_and_another_library_reads_it(size: int) -> None:
     """H1."""
-    raw = write_facture(**ENVELOPE, cms=CMS[:size], filename="f.p7m")
+    content = (CMS * 20)[:size]
+    raw = write_facture(**ENVELOPE, cms=content, filename="f.p7m")
     lines = raw.partition(b"\r\n\r\n")[2].split(b"\r\n")
     assert lines.pop() == b""
     assert all(len(line) == 76 for line in lines[:-1])
     assert b"\n" not in raw.replace(b"\r\n", b"")
-    assert email.message_from_bytes(raw).get_payload(decode=True) == CMS[:size]
+    assert email.message_from_bytes(raw).get_payload(decode=True) == content
 
 
 def test_an_art_names_its_file_twice_and_keeps_its_accents() -> None:
