@@ -105,6 +105,7 @@ def open_workshop(
             manual=settings.watch.manual,
             reemission=Policy(settings.reemission.policy),
             dloi_issuer=settings.dloi.issuer.lower(),
+            insurer_networks=settings.smtp.insurer_networks,
         ),
     )
 

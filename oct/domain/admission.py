@@ -52,6 +52,8 @@ class Claimed:
     """Whether its form is that of a delivery report (RFC 3464)."""
     trusted: bool
     """Whether the door knows the client otherwise: AUTH, client certificate, network."""
+    institutional: bool = True
+    """Whether an insurer may write from where the client is: true unless the settings name the insurers' networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,13 @@ def admit(claimed: Claimed, register: Register) -> Admitted | Rejected:
         return _admit_report(claimed)
     institution = _institution(sender, register)
     if institution is not None:
+        if not (claimed.institutional or claimed.trusted):
+            return Rejected("Les assureurs n'ecrivent pas de ce reseau")
         if register.by_address(claimed.mail_from.lower()) is not None:
             return Rejected("Un praticien n'ecrit pas au nom d'un assureur")
         return institution
-    writer = register.by_address(sender)
-    if not _same_account(writer, register.by_address(claimed.mail_from.lower())):
+    writer, envelope = register.by_address(sender), register.by_address(claimed.mail_from.lower())
+    if not _same_account(writer, envelope):
         return Rejected("L'adresse d'envoi et l'adresse From appartiennent a deux comptes differents")
     if claimed.number is None:
         if writer is None or writer.closed:
@@ -84,8 +88,8 @@ def admit(claimed: Claimed, register: Register) -> Admitted | Rejected:
     owner = register.by_number(claimed.number)
     if owner is None or owner.closed:
         return Rejected("Ce numero de PS n'est pas enregistre ici")
-    if writer is not None and writer.id != owner.id:
-        return Rejected("Cette adresse From appartient a un autre compte")
+    if not _same_account(writer or envelope, owner):
+        return Rejected("Cette adresse d'envoi appartient a un autre compte")
     unknown = writer is None and not claimed.trusted
     return Admitted(Origin.PS, practitioner_id=owner.id, quarantine="expediteur-inconnu" if unknown else "")
 
@@ -104,5 +108,5 @@ def _admit_report(claimed: Claimed) -> Admitted | Rejected:
     return Rejected("Un message sans expediteur doit etre un avis de remise")
 
 
-def _same_account(writer: Practitioner | None, envelope: Practitioner | None) -> bool:
-    return writer is None or envelope is None or writer.id == envelope.id
+def _same_account(one: Practitioner | None, other: Practitioner | None) -> bool:
+    return one is None or other is None or one.id == other.id

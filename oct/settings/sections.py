@@ -66,6 +66,7 @@ class SmtpSection(DoorSection):
     max_connections: Annotated[int, Field(ge=1)] = 2000
     max_connections_per_address: Annotated[int, Field(ge=1)] = 50
     max_memory: Size = 256 << 20
+    insurer_networks: Networks = ()
     idle: Duration = 300_000
     data: Duration = 600_000
 

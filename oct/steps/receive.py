@@ -17,6 +17,7 @@ import threading
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 import structlog
 
@@ -26,7 +27,7 @@ from oct.errors import FormatError, described
 from oct.formats.mime_headers import Headers, last, read_headers
 from oct.formats.subject import FactureSubject, ps_number, read_subject
 from oct.smtp.transaction import Reply, Transaction
-from oct.steps.workshop import Workshop
+from oct.steps.workshop import Network, Workshop
 from oct.store import events, holds, messages, payloads
 from oct.store.events import Event
 from oct.store.holds import HoldSubject, NewHold
@@ -129,7 +130,8 @@ class Receiver:
             return None
         subject = _subject(headers)
         register = _register(snapshot, self._workshop.rules.dloi_issuer)
-        verdict = admit(_claimed(transaction, headers, subject), register)
+        claimed = _claimed(transaction, headers, subject, self._workshop.rules.insurer_networks)
+        verdict = admit(claimed, register)
         if isinstance(verdict, Rejected):
             _log.info("message-refuse", peer=transaction.peer, reason=verdict.sentence)
             waiting.tell(Reply(550, f"5.7.1 {verdict.sentence}"))
@@ -192,13 +194,17 @@ def _subject(headers: Headers) -> FactureSubject | None:
         return None
 
 
-def _claimed(transaction: Transaction, headers: Headers, subject: FactureSubject | None) -> Claimed:
+def _claimed(
+    transaction: Transaction, headers: Headers, subject: FactureSubject | None, insurer_networks: Sequence[Network]
+) -> Claimed:
+    peer = ip_address(transaction.peer.partition("%")[0])
     return Claimed(
         header_from=headers.sender,
         mail_from=transaction.mail_from,
         number=_number(subject),
         is_report=last(headers.fields, "content-type").lower().startswith("multipart/report"),
         trusted=transaction.authenticated_as is not None,
+        institutional=not insurer_networks or any(peer in network for network in insurer_networks),
     )
 
 

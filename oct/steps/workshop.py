@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
 
 from oct.clock import Clock, paris
 from oct.crypto.atrest import Vault
@@ -21,6 +22,8 @@ from oct.formats.profiles import Profiles
 from oct.store.engine import Store
 from oct.store.numbering import Numbering
 from oct.store.registry import Registry, Snapshot
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Rules:
     """What is done with a lot that was received before."""
     dloi_issuer: str = ""
     """Who sends the increments of the opposition list (O1), lower case; empty: nobody."""
+    insurer_networks: tuple[Network, ...] = ()
+    """From where insurers and that issuer write (H6); empty: from anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
