@@ -74,7 +74,7 @@ def deposit(
         practitioner_id=practitioner_id,
         payload_id=payload_id,
         consignment_id=consignment_id,
-        uid=_uid(now, payload_id),
+        uid=_uid(now, payload_id, consignment_id),
         size=size,
         arrived_at=now,
     )
@@ -116,7 +116,7 @@ def redeliver(conn: Connection, practitioner_id: int, since: int, now: int, acto
     Each gets a new UIDL, or a program that keeps a list of what it has read would pass it by.
     """
     rows = conn.execute(
-        select(items.c.id, items.c.payload_id)
+        select(items.c.id, items.c.payload_id, items.c.consignment_id)
         .join(payloads, payloads.c.id == items.c.payload_id)
         .where(
             items.c.practitioner_id == practitioner_id,
@@ -128,7 +128,7 @@ def redeliver(conn: Connection, practitioner_id: int, since: int, now: int, acto
         conn.execute(
             update(items)
             .where(items.c.id == row.id)
-            .values(uid=_uid(now, row.payload_id), hidden_at=None, fetched_at=None)
+            .values(uid=_uid(now, row.payload_id, row.consignment_id), hidden_at=None, fetched_at=None)
         )
     _tell(conn, practitioner_id, [row.id for row in rows], "redepose", now, actor)
     return len(rows)
@@ -163,7 +163,7 @@ def show_again(conn: Connection, consignment_id: int, now: int) -> bool:
     ).one_or_none()
     if row is None:
         return False
-    fresh = {"uid": _uid(now, row.payload_id), "hidden_at": None, "fetched_at": None, "arrived_at": now}
+    fresh = {"uid": _uid(now, row.payload_id, consignment_id), "hidden_at": None, "fetched_at": None, "arrived_at": now}
     conn.execute(update(items).where(items.c.id == row.id).values(fresh))
     return True
 
@@ -209,9 +209,10 @@ def release_locks(conn: Connection, owner_prefix: str) -> int:
     return conn.execute(delete(locks).where(locks.c.owner.startswith(owner_prefix, autoescape=True))).rowcount
 
 
-def _uid(now: int, payload_id: int) -> str:
-    """The instant keeps a number that a restored backup gives again from meaning two messages (RFC 1939, 7)."""
-    return f"{now:x}.{payload_id:x}"
+def _uid(now: int, payload_id: int, consignment_id: int | None) -> str:
+    """The instant keeps a number that a restored backup gives again from meaning two messages (RFC 1939, 7); one
+    payload may leave in several consignments."""
+    return f"{now:x}.{payload_id:x}.{consignment_id or 0:x}"
 
 
 def _mark(

@@ -22,6 +22,7 @@ from oct.crypto.certificates import addresses_of, fingerprint, is_authority, rea
 from oct.settings import Settings, load
 from oct.simulators.mail import Letter
 from oct.simulators.reception import Reception
+from oct.simulators.temper import Temper
 from oct.smtp.transaction import Reply, Transaction
 from oct.steps.receive import Receiver
 from oct.steps.runner import Pace, Runner
@@ -58,6 +59,8 @@ class Outside:
 
     def __init__(self) -> None:
         self.letters: list[Letter] = []
+        self.temper = Temper()
+        """How the server misbehaves, once there is one."""
 
     def keep(self, mail_from: str, recipients: Sequence[str], raw: bytes) -> None:
         """Called by the reception."""
@@ -132,6 +135,7 @@ def installed(
     """What a concentrator starts from, and the world outside that it sends to."""
     outside = Outside()
     with Reception(outside, serves=lambda _: True) as reception:
+        outside.temper = reception.temper
         _keys(home)
         (home / "oct.toml").write_text(_SETTINGS.format(url=database_url, home=home, port=reception.port, more=more))
         settings = load(home / "oct.toml", {}).settings
