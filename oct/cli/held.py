@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oct.cli.opening import ConfigOption, JsonOption, actor, at_desk, read_settings
+from oct.cli.opening import ConfigOption, JsonOption, actor, at_desk, at_work
 from oct.cli.printing import Instant, instant, print_fields, print_rows
 from oct.cli.usage import Noun
 from oct.domain import words
-from oct.errors import RuleError
+from oct.errors import ConfigurationError, RuleError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from oct.steps.workshop import Workshop
     from oct.store.holds import Hold
 
 app = Noun("Ce qui attend une décision : libérer, réacheminer, refuser.")
@@ -63,7 +60,7 @@ def release(hold_id: HoldId, config: ConfigOption = None) -> None:
     """Laisse partir ce qui attend, si ce qui l'empêchait est réglé."""
     from oct.steps.release import release as let_go
 
-    with _workshop(config) as workshop:
+    with at_work(config) as workshop:
         let_go(workshop, hold_id, actor())
     print(f"Retenue {hold_id} libérée.")
 
@@ -71,16 +68,31 @@ def release(hold_id: HoldId, config: ConfigOption = None) -> None:
 @app.command()
 def route(
     hold_id: HoldId,
-    to: Annotated[str, typer.Option("--to", metavar="ASSUREUR", help="Identifiant, adresse ou numéro d'AMC.")],
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="ASSUREUR", help="Identifiant, adresse ou numéro d'AMC.")
+    ] = None,
+    number: Annotated[
+        str | None, typer.Option("--ps", metavar="NUMERO", help="Pour un retour : le PS à qui il revient.")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Envoie ce qui attend à un assureur désigné."""
+    """Envoie ce qui attend à un assureur désigné, ou un retour à un PS."""
     from oct.cli.insurers import find_insurer
+    from oct.cli.ps import account_of
+    from oct.steps.attribution import give
     from oct.steps.release import release as let_go
 
-    with _workshop(config) as workshop:
+    if (to is None) == (number is None):
+        raise ConfigurationError("destinataire-a-dire", "Donnez --to ASSUREUR, ou --ps NUMERO pour un retour.")
+    with at_work(config) as workshop:
+        if number is not None:
+            with workshop.store.read() as conn:
+                account = account_of(conn, number)
+            give(workshop, hold_id, actor(), account)
+            print(f"Retenue {hold_id} envoyée au PS {account.number}.")
+            return
         with workshop.store.read() as conn:
-            insurer = find_insurer(conn, to)
+            insurer = find_insurer(conn, to or "")
         let_go(workshop, hold_id, actor(), insurer)
     print(f"Retenue {hold_id} envoyée à {insurer.label}.")
 
@@ -93,26 +105,13 @@ def refuse(
 ) -> None:
     """Refuse ce qui attend.
 
-    Il ne partira jamais ; le PS apprend pourquoi.
+    Il ne partira jamais ; le PS apprend pourquoi (sauf d'un retour, dont on ne sait à qui il est).
     """
     from oct.steps.release import refuse as turn_down
 
-    with _workshop(config) as workshop:
+    with at_work(config) as workshop:
         turn_down(workshop, hold_id, actor(), reason)
     print(f"Retenue {hold_id} refusée.")
-
-
-@contextmanager
-def _workshop(config: Path | None) -> Iterator[Workshop]:
-    from oct.bootstrap import open_workshop
-    from oct.cli.logs import configure
-
-    configure("")
-    workshop = open_workshop(read_settings(config))
-    try:
-        yield workshop
-    finally:
-        workshop.store.close()
 
 
 def _open_holds(conn: Connection) -> Iterator[Hold]:

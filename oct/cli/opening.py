@@ -21,6 +21,7 @@ from oct.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from oct.settings import Settings
+    from oct.steps.workshop import Workshop
     from oct.store.engine import Store
 
 ConfigOption = Annotated[
@@ -54,6 +55,20 @@ def at_desk(config: Path | None) -> Iterator[Desk]:
         yield Desk(settings, store, system_clock(), actor())
     finally:
         store.close()
+
+
+@contextmanager
+def at_work(config: Path | None) -> Iterator[Workshop]:
+    """The whole workshop, for what a command has a step do."""
+    from oct.bootstrap import open_workshop
+    from oct.cli.logs import configure
+
+    configure("")
+    workshop = open_workshop(read_settings(config))
+    try:
+        yield workshop
+    finally:
+        workshop.store.close()
 
 
 def read_settings(config: Path | None) -> Settings:
@@ -94,6 +109,20 @@ def checked_address(address: str) -> str:
     if len(address) > ADDRESS_LENGTH or ADDRESS.fullmatch(address) is None:
         raise ConfigurationError("adresse-incorrecte", f"Adresse « {address} » incorrecte.")
     return address.lower()
+
+
+def checked_day(text: str) -> int:
+    """The instant (ms) at which a day begins in France, written 2026-11-21 or 21/11/2026."""
+    from datetime import datetime
+
+    from oct.clock import PARIS
+
+    for form in ("%Y-%m-%d", "%d/%m/%Y"):
+        try:
+            return int(datetime.strptime(text, form).replace(tzinfo=PARIS).timestamp() * 1000)
+        except ValueError:
+            continue
+    raise ConfigurationError("date-incorrecte", f"Date « {text} » : 2026-11-21 ou 21/11/2026 attendu.")
 
 
 def checked_label(text: str) -> str:

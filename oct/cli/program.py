@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from oct.cli import certs, config, demo, held, init, insurers, ps, run, simulate, status, trace
+from oct.cli import certs, config, demo, held, init, insurers, ps, returns, run, simulate, status, trace
 from oct.cli.usage import Noun
 
 _HELP = "Concentrateur OCT : reçoit les télétransmissions des PS, les répartit par assureur, rapporte les retours."
@@ -22,6 +22,7 @@ def command() -> Any:
         ("insurers", insurers.app),
         ("certs", certs.app),
         ("held", held.app),
+        ("returns", returns.app),
         ("trace", trace.app),
         ("simulate", simulate.app),
     ):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oct.cli import DOES_NOT_HOLD, complain
+from oct.cli.hosted import asked_mailbox, login_of, mailbox_fields, open_mailbox, tell_password
 from oct.cli.opening import (
     ConfigOption,
     Desk,
@@ -45,7 +46,15 @@ class Mode(StrEnum):
 
 
 ModeOption = Annotated[
-    Mode | None, typer.Option("--mode", help="Retours : smtp (sa boîte) ou boite (hébergée ici).", show_default=False)
+    Mode | None, typer.Option("--return", help="Retours : smtp (sa boîte) ou boite (hébergée ici).", show_default=False)
+]
+LoginOption = Annotated[
+    str | None,
+    typer.Option("--mailbox", metavar="LOGIN", help="Ouvre la boîte hébergée, ou lui donne un nouveau mot de passe."),
+]
+PasswordOption = Annotated[
+    str | None,
+    typer.Option("--mailbox-password", metavar="-", help="« - » : son mot de passe est lu sur l'entrée standard."),
 ]
 
 
@@ -64,6 +73,8 @@ def add(
         list[str] | None, typer.Option("--from", metavar="ADRESSE", help="Autre adresse d'où il écrit.")
     ] = None,
     mode: ModeOption = None,
+    mailbox: LoginOption = None,
+    mailbox_password: PasswordOption = None,
     certificate: Certificate = None,
     config: ConfigOption = None,
 ) -> None:
@@ -72,6 +83,7 @@ def add(
     from oct.store import practitioners
 
     checked_number(number)
+    opened = asked_mailbox(mailbox, mailbox_password, wanted=mode is Mode.BOITE, default=number)
     with at_desk(config) as desk:
         fields = {"type": _checked_type(desk, type_), "name": checked_label(name), "address": checked_address(address)}
         with desk.store.begin() as conn:
@@ -79,24 +91,33 @@ def add(
                 conn, number=number, now=desk.now, return_mode=ReturnMode(mode or Mode.SMTP), **fields
             )
             _attach(conn, account, other_numbers, senders)
-            _note(conn, desk, "ouvert", account, ["type", "nom", "adresse"])
+            open_mailbox(conn, account, opened)
+            _note(conn, desk, "ouvert", account, ["type", "nom", "adresse", *(["boite"] if opened else [])])
         _enrol(desk, certificate, fields["address"])
     print(f"PS {number} ajouté.")
+    tell_password(opened)
 
 
 @app.command("list")
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Liste les comptes."""
-    from oct.store import practitioners
+    from oct.store import mailboxes, practitioners
 
     with at_desk(config) as desk, desk.store.read() as conn:
-        rows = [_fields(account) for account in practitioners.list_all(conn)]
+        hosted = {one.practitioner_id: one for one in practitioners.hosted_accounts(conn)}
+        held = mailboxes.all_counts(conn)
+        rows = [
+            {**_fields(account), **mailbox_fields(hosted.get(account.id), held.get(account.id))}
+            for account in practitioners.list_all(conn)
+        ]
     headings = {
         "numero": "Numéro",
         "type": "Type",
         "nom": "Nom",
         "adresse": "Adresse",
         "retours": "Retours",
+        "detourne_depuis": "Détourné depuis",
+        "a_relever": "À relever",
         "etat": "État",
     }
     print_rows(rows, headings, as_json=as_json, empty="Aucun PS : « oct ps add » ou « oct ps import ».")
@@ -106,7 +127,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 def show(number: Number, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Montre un compte."""
     from oct.clock import utc
-    from oct.store import certificates
+    from oct.store import certificates, mailboxes, practitioners
 
     with at_desk(config) as desk, desk.store.read() as conn:
         account = account_of(conn, number)
@@ -115,7 +136,9 @@ def show(number: Number, config: ConfigOption = None, as_json: JsonOption = Fals
             for one in certificates.list_all(conn)
             if one.address == account.address and one.retired_at is None
         ]
-    print_fields({**_fields(account), "certificats": own}, as_json=as_json)
+        hosted = next((one for one in practitioners.hosted_accounts(conn) if one.practitioner_id == account.id), None)
+        returned = mailbox_fields(hosted, mailboxes.counts(conn, account.id))
+    print_fields({**_fields(account), **returned, "certificats": own}, as_json=as_json)
 
 
 @app.command("set")
@@ -134,14 +157,20 @@ def set_(
         list[str] | None, typer.Option("--not-from", metavar="ADRESSE", help="Adresse d'envoi à retirer.")
     ] = None,
     mode: ModeOption = None,
+    mailbox: LoginOption = None,
+    mailbox_password: PasswordOption = None,
     certificate: Certificate = None,
     config: ConfigOption = None,
 ) -> None:
     """Change un compte : ce qui est donné seulement."""
     from oct.domain.model import ReturnMode
-    from oct.store import practitioners
+    from oct.store import consignments, practitioners
 
     with at_desk(config) as desk:
+        with desk.store.read() as conn:
+            login = login_of(conn, account_of(conn, number).id)
+        wanted = mode is Mode.BOITE and login is None
+        opened = asked_mailbox(mailbox, mailbox_password, wanted=wanted, default=login or number)
         fields: dict[str, Any] = {
             "type": type_ and _checked_type(desk, type_),
             "name": name and checked_label(name),
@@ -154,10 +183,14 @@ def set_(
             _attach(conn, account.id, other_numbers, senders)
             for gone in not_from or ():
                 _detach(conn, account, gone)
+            open_mailbox(conn, account.id, opened)
+            if mode is Mode.BOITE:
+                consignments.hasten(conn, account.id, fields["address"] or account.address, desk.now)
             changed = [field for field, value in fields.items() if value is not None]
-            _note(conn, desk, "modifie", account.id, changed)
+            _note(conn, desk, "modifie", account.id, [*changed, *(["boite"] if opened else [])])
         _enrol(desk, certificate, fields["address"] or account.address)
     print(f"PS {account.number} modifié.")
+    tell_password(opened)
 
 
 @app.command()

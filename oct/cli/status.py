@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _SLOW_MS = 15 * 60_000
 """A message should be processed well before this."""
+_UNANSWERED, _MANUAL = "unanswered", "manual"
+_NAMED = 10
+"""How many practitioners are named one by one."""
 
 
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -45,8 +48,26 @@ def _alerts(seen: Overview, findings: list[Finding], now: int) -> list[str]:
     alerts = [f"{count} en attente de décision : {code}" for code, count in sorted(seen.held.items())]
     if seen.oldest_due is not None and seen.oldest_due < now - _SLOW_MS:
         alerts.append(f"des messages attendent d'être traités depuis le {Instant(seen.oldest_due)} : « oct run » ?")
+    manual = seen.lots.get(_MANUAL, 0)
+    if manual:
+        alerts.append(f"lots en traitement manuel, sans réponse de l'assureur : {manual}")
+    alerts += _mailbox_alerts(seen)
     alerts += [f"{one.what} : {one.sentence}" for one in findings]
     return alerts
+
+
+def _mailbox_alerts(seen: Overview) -> Iterator[str]:
+    """Mailboxes of practitioners that fail, and returns that nobody can read yet (R5)."""
+    since = [account.diverted_at for account in seen.diverted if account.diverted_at is not None]
+    if since:
+        yield (f"boîtes de PS en panne, retours détournés vers la boîte hébergée : {len(since)} depuis le "
+               f"{Instant(min(since))} (« oct ps list », « oct returns restore »)")  # fmt: skip
+    locked = seen.locked_out
+    for account in locked[:_NAMED]:
+        yield (f"PS {account.number} : ses retours vont dans sa boîte hébergée, qui n'a pas encore de mot de passe : "
+               f"« oct ps set {account.number} --mailbox {account.number} »")  # fmt: skip
+    if locked[_NAMED:]:
+        yield f"PS sans mot de passe de boîte hébergée, en plus des précédents : {len(locked) - _NAMED}"
 
 
 def _tell(seen: Overview, alerts: list[str]) -> None:
@@ -90,5 +111,12 @@ def _document(seen: Overview, findings: list[Finding], alerts: list[str]) -> dic
             {"niveau": one.level.value, "id": one.id, "certificat": one.what, "constat": one.sentence}
             for one in findings
         ],
+        "lots_sans_reponse": seen.lots.get(_UNANSWERED, 0),
+        "lots_en_traitement_manuel": seen.lots.get(_MANUAL, 0),
+        "boites_detournees": [
+            {"ps": account.number, "adresse": account.address, "depuis": instant(account.diverted_at)}
+            for account in seen.diverted
+        ],
+        "sans_mot_de_passe": [account.number for account in seen.locked_out],
         "alertes": alerts,
     }

@@ -26,6 +26,7 @@ LOT: Mapping[str, str] = {
     "unanswered": "sans réponse",
     "manual": "traitement manuel",
 }
+RETURN: Mapping[str, str] = {"propre": "gardé ici (flux AMC)", "retenu": "retenu", "refuse": "refusé ici"}
 SUBJECT: Mapping[str, str] = {
     "message": "message",
     "file": "fichier",

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, Table, func, select
 from oct.store import consignments as queue
 from oct.store import messages as received
 from oct.store.consignments import Backlog
+from oct.store.practitioners import HostedAccount, hosted_accounts
 from oct.store.tables import consignments, holds, lots, messages
 
 
@@ -28,6 +29,18 @@ class Overview:
     backlog: tuple[Backlog, ...]
     deferred: int
     """Consignments that wait although they were tried already."""
+    hosted: tuple[HostedAccount, ...]
+    """The accounts that have a hosted mailbox, or need one."""
+
+    @property
+    def diverted(self) -> list[HostedAccount]:
+        """Those whose own mailbox fails (R5)."""
+        return [account for account in self.hosted if account.diverted_at is not None]
+
+    @property
+    def locked_out(self) -> list[HostedAccount]:
+        """Those whose returns wait where they cannot read them, for want of a password."""
+        return [account for account in self.hosted if account.locked_out]
 
 
 def overview(conn: Connection) -> Overview:
@@ -46,6 +59,7 @@ def overview(conn: Connection) -> Overview:
         oldest_due=received.oldest_due(conn),
         backlog=tuple(queue.backlog(conn)),
         deferred=conn.execute(deferred).scalar_one(),
+        hosted=tuple(hosted_accounts(conn)),
     )
 
 

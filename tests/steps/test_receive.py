@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
 
@@ -113,3 +115,15 @@ def test_a_database_that_fails_is_a_451_with_a_fixed_text(pieces: Bench) -> None
     with pieces.workshop.store.begin() as conn:
         conn.execute(text("ALTER TABLE parti RENAME TO messages"))
     assert pieces.receive(GOLDEN, PONT).code == 250
+
+
+def test_h6_an_insurer_writes_only_from_its_networks_when_they_are_named(pieces: Bench) -> None:
+    """550 from anywhere else; practitioners write from where they are."""
+    loire = "01422@422.01.rss.fr"
+    raw = GOLDEN.replace(b"pont@boite.example", loire.encode())
+    for networks, code in ((("10.0.0.0/8", "::1/128"), 550), (("10.0.0.0/8", "127.0.0.0/8"), 250)):
+        named = tuple(ip_network(one) for one in networks)
+        workshop = replace(pieces.workshop, rules=replace(pieces.workshop.rules, insurer_networks=named))
+        elsewhere = Bench(workshop, pieces._runner, pieces.outside)
+        assert elsewhere.receive(raw, loire).code == code
+        assert elsewhere.receive(GOLDEN, PONT).code == 250

@@ -18,8 +18,10 @@ def deeds(office: Office) -> list[tuple[str, str, str]]:
 
 
 def test_a_practitioner_is_added_and_shown(office: Office) -> None:
-    added = office("ps", "add", *PS, "--other-number", "421234575", "--from", "autre@boite.example", "--return", "boite")
-    assert (added.code, added.out) == (0, "PS 421234567 ajouté.\n")
+    more = ["--other-number", "421234575", "--from", "autre@boite.example", "--return", "boite"]
+    added = office("ps", "add", *PS, *more)
+    assert added.code == 0
+    assert added.out.startswith("PS 421234567 ajouté.\nBoîte hébergée : identifiant 421234567, mot de passe ")
     shown = office("ps", "show", "421234575", "--json").json
     assert shown["numero"] == "421234567"
     assert (shown["type"], shown["adresse"], shown["retours"]) == ("ER", "pont@boite.example", "boite")
