@@ -6,6 +6,7 @@ written down before they are sent, and a retry sends them again. Sources: annex 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,11 +26,12 @@ FILE_NAME = "factures.b2"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A message ready to leave."""
+    """A message ready to leave. `file_sha256` is that of the file in it, in clear."""
 
     content: bytes = field(repr=False)
     message_id: str
     compostage: str
+    file_sha256: bytes
 
 
 def seal_file(
@@ -63,4 +65,4 @@ def seal_file(
         cms=seal(plaintext, certificate, ContentCipher(insurer.cipher)),
         filename=FILE_NAME,
     )
-    return Sealed(content, message_id, compostage)
+    return Sealed(content, message_id, compostage, hashlib.sha256(file.content).digest())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -38,7 +38,7 @@ from oct.store.registry import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A file that leaves: the sealed message, its bytes encrypted at rest, and the lots it carries."""
+    """A file that leaves: what is said of it and of its message, the message encrypted at rest, the lots it carries."""
 
     insurer: Insurer
     file: OutgoingFile
@@ -98,13 +98,18 @@ def seal_plan(workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, 
         outgoing = outgoing_file(file, parcel, context, file_id=workshop.numbering.next_file_id())
         sealed = seal_outgoing(workshop, outgoing, parcel.insurer, snapshot, version)
         if isinstance(sealed, Sealed):
-            kept = payloads.seal(workshop.vault, sealed.content)
-            departures.append(Departure(parcel.insurer, outgoing, sealed, kept, parcel.lots))
+            departures.append(_departure(workshop, outgoing, parcel, sealed))
         else:
             detentions.append(_detained_file(workshop, outgoing, parcel, sealed))
     detentions += [_detained_lots(workshop, file, waiting) for waiting in plan.waiting]
     rejections = tuple(Rejection(refused.reason, _refused(workshop, file, refused.lot)) for refused in plan.refused)
     return Dispatch(tuple(departures), tuple(detentions), rejections, plan.known, plan.replaced)
+
+
+def _departure(workshop: Workshop, outgoing: OutgoingFile, parcel: Parcel, sealed: Sealed) -> Departure:
+    """What leaves, without the bytes that stand in its payload: those of a large file would wait for all the others."""
+    kept = payloads.seal(workshop.vault, sealed.content)
+    return Departure(parcel.insurer, replace(outgoing, content=b""), replace(sealed, content=b""), kept, parcel.lots)
 
 
 def _refused(workshop: Workshop, file: B2File, lot: Lot) -> Planned:
@@ -343,7 +348,7 @@ def _sealed_event(message: Message, departure: Departure, consignment_id: int, n
             "fichier": departure.file.file_id,
             "compostage": departure.sealed.compostage,
             "lots": lot_names(departure.lots),
-            "sha256_fichier": hashlib.sha256(departure.file.content).hexdigest(),
+            "sha256_fichier": departure.sealed.file_sha256.hex(),
             "sha256_message": departure.payload.sha256.hex(),
             "taille": departure.payload.size,
         },
