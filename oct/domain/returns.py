@@ -100,13 +100,17 @@ class Candidates:
 
     `header` is None when the header names no practitioner. A whole file's ARL is looked up as one of the `lots`.
     `answered` are the practitioners of the messages that the return answers (In-Reply-To, References, Subject).
+    `named` are those whose number an ARL gives with a lot that is not known here: no proof, but nobody else may have
+    it. `unsent`: an ARL speaks of a lot or of a file that never left from here, though all that leaves is known.
     """
 
     header: frozenset[int] | None = None
     settlements: tuple[frozenset[int], ...] = ()
     lots: tuple[frozenset[int], ...] = ()
     invoices: tuple[frozenset[int], ...] = ()
+    named: tuple[frozenset[int], ...] = ()
     answered: frozenset[int] = frozenset()
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,14 +213,15 @@ def references_in(entities: Sequence[Entity], rules: Entities) -> Iterator[tuple
 def decide_recipient(candidates: Candidates) -> Decision | Ambiguous:
     """The practitioner of a return by the order of R2, or why it is held. Never a guess.
 
-    An unknown settlement recipient is somebody else. A known one answers for all that is settled to it; where none is
-    told, every lot must be known as one and the same practitioner's, and a lot that was never sent from here, or that
-    several may have sent, leaves the decision to the message that is answered.
+    An unknown settlement recipient is somebody else, whoever the header names. A known one answers for all that is
+    settled to it; where none is told, every lot must be known as one and the same practitioner's, and a lot that was
+    never sent from here, or that several may have sent, leaves the decision to the message that is answered. An ARL
+    of a lot that was never sent is nobody's: neither its header nor what it answers makes it true.
     """
-    content = (*candidates.settlements, *candidates.lots, *candidates.invoices)
+    content = (*candidates.settlements, *candidates.lots, *candidates.invoices, *candidates.named)
     allowed = common(content)
     if candidates.header is not None:
-        chosen = _by_header(candidates.header, allowed)
+        chosen = _by_header(candidates, candidates.header, allowed)
     elif not all(candidates.settlements):
         return Ambiguous(UNKNOWN_SETTLEMENT)
     elif allowed is not None and not allowed:
@@ -227,7 +232,7 @@ def decide_recipient(candidates: Candidates) -> Decision | Ambiguous:
         chosen = _by_message(candidates, allowed)
     if isinstance(chosen, Decision) and candidates.answered and chosen.practitioner_id not in candidates.answered:
         return Ambiguous(MESSAGE_CONTRADICTED)
-    return chosen
+    return Ambiguous(UNKNOWN_LOT) if isinstance(chosen, Decision) and candidates.unsent else chosen
 
 
 def common(found: Sequence[frozenset[int]]) -> frozenset[int] | None:
@@ -236,9 +241,11 @@ def common(found: Sequence[frozenset[int]]) -> frozenset[int] | None:
     return frozenset.intersection(*known) if known else None
 
 
-def _by_header(header: frozenset[int], allowed: frozenset[int] | None) -> Decision | Ambiguous:
+def _by_header(candidates: Candidates, header: frozenset[int], allowed: frozenset[int] | None) -> Decision | Ambiguous:
     if len(header) != 1:
         return Ambiguous(SEVERAL if header else UNKNOWN_HEADER)
+    if not all(candidates.settlements):
+        return Ambiguous(UNKNOWN_SETTLEMENT)
     if allowed is not None and not header <= allowed:
         return Ambiguous(HEADER_CONTRADICTED)
     return Decision(next(iter(header)), Evidence.HEADER)

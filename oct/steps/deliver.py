@@ -118,7 +118,9 @@ def _parts(
 ) -> Sequence[tuple[Part, str]] | OctError:
     """Who gets what, with the evidence; or why the return is held. The header comes first, then the content (R2)."""
     if read.fault is not None:
-        return RoutingError("retour-illisible", read.fault.describe(), place=None, rule=read.fault.rule or "R2")
+        return RoutingError(
+            "retour-illisible", read.fault.sentence, place=read.fault.place, rule=read.fault.rule or "R2"
+        )
     if isinstance(read.parsed, NoemieFile) and facts.candidates.header is None:
         plan = split_by_practitioner(
             read.parsed,

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from oct.domain.model import LotKind
 from oct.domain.return_outcomes import ANSWERABLE
 from oct.domain.returns import Candidates, InvoiceRef, LotRef, Reference, references_of
 from oct.envelope.opening import Opened
@@ -111,12 +112,15 @@ def facts_of(
     owners |= zip(references.lots, _owners_of_lots(conn, references.lots, sender), strict=True)
     owners |= zip(references.invoices, _owners_of_invoices(conn, references.invoices, sender), strict=True)
     by_file = _owners_of_file(conn, references.file_id, sender, answered.lot_ids)
+    sent = (*(owners[one] for one in references.lots), *by_file)
     candidates = Candidates(
         header=_account(references.header_number, snapshot) if references.header_number is not None else None,
         settlements=tuple(owners[one] for one in references.settlements),
-        lots=(*(owners[one] for one in references.lots), *by_file),
+        lots=sent,
         invoices=tuple(owners[one] for one in references.invoices),
         answered=answered.practitioner_ids,
+        named=tuple(_account(lot.ps_number, snapshot) for lot in references.lots if lot.ps_number and not owners[lot]),
+        unsent=isinstance(read.parsed, Arl) and not all(sent) and not lots_unread(conn, answered.lot_ids, sender),
     )
     return Facts(candidates, owners, answered.lot_ids)
 
@@ -132,6 +136,11 @@ def lots_named(conn: Connection, reference: LotRef, practitioner_id: int | None,
         and reference.ps_number in {None, lot.ps_number}
         and reference.organism in {None, lot.organism}
     ]
+
+
+def lots_unread(conn: Connection, answered: Collection[int], sender: Collection[int]) -> list[Lot]:
+    """The files that nobody read (O2), among the lots of the message replied to: what they hold is not known here."""
+    return [lot for lot in lots.by_ids(conn, answered) if lot.kind == LotKind.FLUX and lot.insurer_id in sender]
 
 
 def lots_of_file(conn: Connection, file_id: str, sender: Collection[int], answered: Collection[int]) -> list[Lot]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from oct.domain.journey import AWAITING, LotState
-from oct.domain.model import LotKind
 from oct.domain.return_outcomes import (
     FileOutcome,
     InvoiceOutcome,
@@ -27,7 +26,7 @@ from oct.domain.returns import LotRef
 from oct.formats.arl import Arl
 from oct.formats.entities import Entities
 from oct.formats.noemie import NoemieFile
-from oct.steps.return_reading import Facts, ReadReturn, lots_named, lots_of_file
+from oct.steps.return_reading import Facts, ReadReturn, lots_named, lots_of_file, lots_unread
 from oct.store import lots, returns
 from oct.store.lots import InvoiceAnswer, Lot
 from oct.store.returns import LotAnswer
@@ -118,19 +117,12 @@ def _spoken_of(
     if reference not in named:
         sendings = lots_named(conn, reference, practitioner_id, sender)
         owners = {lot.practitioner_id for lot in sendings}
-        named[reference] = sendings[-1:] if len(owners) == 1 else _unread(conn, answered, sender, practitioner_id)
+        named[reference] = (
+            sendings[-1:]
+            if len(owners) == 1
+            else [lot for lot in lots_unread(conn, answered, sender) if practitioner_id in {None, lot.practitioner_id}]
+        )
     return named[reference]
-
-
-def _unread(
-    conn: Connection, answered: Collection[int], sender: Collection[int], practitioner_id: int | None
-) -> list[Lot]:
-    """The file that nobody read (O2), when the return answers its message: what it names inside is not known here."""
-    return [
-        lot
-        for lot in lots.by_ids(conn, answered)
-        if lot.kind == LotKind.FLUX and lot.insurer_id in sender and practitioner_id in {None, lot.practitioner_id}
-    ]
 
 
 def _words(outcomes: Sequence[Outcome]) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import pytest
 
 from oct.clock import system_clock
 from oct.formats.entities import Entities
+from oct.formats.frame import FrameFields
 from oct.formats.noemie import Form, read_noemie
 from oct.settings.data_files import built_in
 from oct.simulators.answers import Answers
@@ -16,6 +17,7 @@ from oct.simulators.insurer import Opened
 from oct.simulators.invoices import Kind
 from oct.simulators.mail import Letter
 from oct.simulators.parties import Caisse
+from oct.simulators.return_files import AnsweredInvoice, AnsweredLot, Settlement, rsp
 from oct.simulators.sending import Reply, deliver
 from oct.store import holds, lots, messages
 from oct.store.lots import Lot
@@ -189,6 +191,58 @@ def test_an_arl_of_an_unknown_lot_is_held_and_reaches_nobody(world: World, pont:
     stranger = unanswering(one.opened)
     lot = replace(stranger.file.lots[0], number="998", ps_number="999000111")
     reaches_nobody(world, lambda: answers.acknowledge_lots(stranger, [lot], to_sender=True))
+
+
+def test_an_arl_of_a_lot_never_sent_is_held_whatever_its_header_and_what_it_answers(
+    world: World, pont: Practice, gare: Practice, answers: Recorded
+) -> None:
+    """R2: the header names PONT, or the message answered is PONT's; the lot is nobody's, or GARE's by its number."""
+    one = sent(world, pont)
+    never = replace(one.opened.file.lots[0], number="997")
+    of_gare = replace(never, ps_number=GARE.number)
+    reaches_nobody(world, lambda: answers.acknowledge_lots(unanswering(one.opened), [never]))
+    reaches_nobody(world, lambda: answers.acknowledge_lots(one.opened, [of_gare], to_sender=True))
+    reaches_nobody(world, lambda: answers.acknowledge_lots(one.opened, [never]))
+    assert one.state(world) == "delivered"
+
+
+def test_a_payment_settled_to_somebody_unknown_is_held_whatever_its_header(
+    world: World, pont: Practice, answers: Recorded
+) -> None:
+    """R2, R3: what is settled to a number that nobody has here is not PONT's, though the header names PONT."""
+    one = sent(world, pont)
+    (lot,) = one.opened.file.lots
+    settled = tuple(
+        Settlement(number, (AnsweredLot(lot.number, lot.created_on, (AnsweredInvoice(lot.invoices[0].number),)),))
+        for number in (PONT.number, "999000111")
+    )
+    fields = FrameFields(
+        sender_type=one.opened.file.recipient_type,
+        sender_number=one.opened.file.recipient_number,
+        recipient_type="TP",
+        recipient_number=PONT.number.zfill(14),
+        application="RS",
+        file_id="R00900",
+        created_on="261121",
+        norm="580",
+    )
+    data = rsp(fields, settled, Form.STREAM, LAYOUTS, ENTITIES)
+    reaches_nobody(world, lambda: answers.send_back(unanswering(one.opened), "RSP/SV", data))
+
+
+def test_a_payment_whose_control_is_wrong_is_held_with_its_place_and_its_rule_once(
+    world: World, pont: Practice, answers: Recorded
+) -> None:
+    """R3, L7: the sum of the last control, one centime more."""
+    one = sent(world, pont)
+    answered(world, answers.settle([one.opened], to_sender=True), len(world.outside.arrivals))
+    end = answers.file.rindex(b"P@")
+    wrong = answers.file[: end - 1] + bytes([answers.file[end - 1] ^ 1]) + answers.file[end:]
+    reaches_nobody(world, lambda: answers.send_back(one.opened, "RSP/SV", wrong))
+    with world.store.read() as conn:
+        sentence = holds.list_open(conn)[-1].sentence
+    assert "contredit ce qui la précède (zone sum). (position 31) [règle L7]" in sentence
+    assert sentence.count("règle") == 1
 
 
 def test_a_return_that_contradicts_what_it_answers_is_held(
