@@ -9,7 +9,12 @@ _CORSICA = ((b"2A", b"19"), (b"2B", b"18"))
 
 
 def invoices_with_wrong_key(file: B2File, layouts: Layouts) -> list[str]:
-    """Numbers of the invoices whose NIR does not go with its key (97 less the NIR modulo 97); blank ones are left."""
+    """Numbers of the invoices whose NIR does not go with its key (97 less the NIR modulo 97); blank ones are left.
+
+    An establishment's invoices are opaque: where their NIR stands is not public, so nothing is said of them.
+    """
+    if file.establishment:
+        return []
     header = layouts["invoice_header"]
     nir_at, key_at = header.at("insured_nir"), header.at("insured_nir_key")
     wrong = []
