@@ -23,7 +23,7 @@ from oct.crypto.revocation import RevocationPolicy
 from oct.domain.conventions import check_conventions
 from oct.domain.duplicates import Policy
 from oct.envelope.opening import Opener
-from oct.errors import ConfigurationError
+from oct.errors import ConfigurationError, os_reason
 from oct.formats.entities import Entities
 from oct.formats.layouts import Layouts
 from oct.formats.mime_headers import MessageLimits
@@ -198,7 +198,7 @@ class Program:
             await self._stop_behind()
             where = ", ".join((*self._settings.pop.listen, *self._settings.smtp.listen))
             raise ConfigurationError(
-                "ecoute-impossible", f"Écoute impossible sur {where} : {error.strerror}."
+                "ecoute-impossible", f"Écoute impossible sur {where} : {os_reason(error)}."
             ) from None
 
     async def stop(self) -> None:

@@ -7,6 +7,7 @@ not an `OctError` is a surprise: the door answers 451 and the runner holds the w
 
 from __future__ import annotations
 
+import errno
 import traceback
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,25 @@ def described(surprise: BaseException) -> dict[str, object]:
         "error": type(surprise).__name__,
         "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
     }
+
+
+_OS_REASONS = {
+    errno.ENOENT: "fichier ou répertoire introuvable",
+    errno.EACCES: "accès refusé",
+    errno.EPERM: "accès refusé",
+    errno.EISDIR: "c'est un répertoire",
+    errno.ENOTDIR: "un élément du chemin n'est pas un répertoire",
+    errno.EEXIST: "un fichier porte déjà ce nom",
+    errno.EROFS: "le disque est en lecture seule",
+    errno.ENOSPC: "le disque est plein",
+    errno.EADDRINUSE: "un autre programme y écoute déjà",
+    errno.EADDRNOTAVAIL: "cette machine n'a pas cette adresse",
+}
+
+
+def os_reason(error: OSError) -> str:
+    """Why the system refused, in French where the reason is an everyday one, else in the system's words."""
+    return _OS_REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
 
 
 class Fate(StrEnum):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oct.errors import ConfigurationError
+from oct.errors import ConfigurationError, os_reason
 
 if TYPE_CHECKING:
     from oct.settings import Settings
@@ -73,7 +73,7 @@ def _make_folder(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError("repertoire", f"{path} ne peut pas être créé : {error.strerror}.") from error
+        raise ConfigurationError("repertoire", f"{path} ne peut pas être créé : {os_reason(error)}.") from error
 
 
 def _make_master_key(settings: Settings) -> None:

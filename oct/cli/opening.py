@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oct.errors import ConfigurationError
+from oct.errors import ConfigurationError, os_reason
 
 if TYPE_CHECKING:
     from oct.settings import Settings
@@ -92,7 +92,7 @@ def read_given(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigurationError("fichier-illisible", f"{path} : {error.strerror}.") from error
+        raise ConfigurationError("fichier-illisible", f"{path} : {os_reason(error)}.") from error
 
 
 def checked_number(number: str) -> str:

@@ -80,7 +80,7 @@ def test_init_where_nothing_can_be_written_says_so(tmp_path: Path, capsys: pytes
     obstacle.touch()
     result = Office(tmp_path, capsys).bare("init", obstacle / "oct")
     assert result.code == 2
-    assert "ne peut pas être créé" in result.err
+    assert result.err.endswith("ne peut pas être créé : un élément du chemin n'est pas un répertoire.\n")
 
 
 def test_init_interrupted_is_completed_by_the_next(office: Office) -> None:

@@ -58,6 +58,12 @@ def test_a_wrong_line_is_told_in_one_french_line(office: Office, line: list[str]
     assert result.err.count("\n") == 1
 
 
+def test_why_the_system_refuses_is_said_in_french(office: Office) -> None:
+    absent = office.folder / "absent.pem"
+    result = office("certs", "add", absent)
+    assert (result.code, result.err) == (2, f"oct : {absent} : fichier ou répertoire introuvable.\n")
+
+
 def test_a_noun_alone_shows_its_help(office: Office) -> None:
     result = office.bare("ps")
     assert result.code == 2
