@@ -9,9 +9,10 @@ Fails with FormatError `noemie-zone-non-numerique` when an amount of a RSP is no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from oct.domain.journey import AWAITING, LotState
 from oct.domain.returns import InvoiceRef, LotRef, Scope, scopes_in
@@ -95,6 +96,9 @@ class LotRejection:
 
 Outcome = LotOutcome | FileOutcome | InvoiceOutcome | LotRejection
 
+Words = Mapping[tuple[str, Payer], Payment]
+"""The last word on each part of invoices, these by their numbers."""
+
 ANSWERABLE = AWAITING | {
     LotState.ACKNOWLEDGED,
     LotState.REFUSED,
@@ -117,15 +121,20 @@ def outcomes_of(parsed: NoemieFile | Arl, rules: Entities) -> tuple[Outcome, ...
     )
 
 
-def lot_state_after(current: LotState, outcomes: Sequence[Outcome], invoice_count: int | None = None) -> LotState:
-    """The state of a lot from all that returns have said of it so far, oldest first.
+def lot_state_after(
+    current: LotState,
+    outcomes: Sequence[Outcome],
+    invoice_count: int | None = None,
+    earlier: Words = MappingProxyType({}),
+) -> LotState:
+    """The state of a lot from what a return says of it, oldest first, and `earlier` ones said of its invoices.
 
     The last word on an invoice's part counts. A payment outweighs an acknowledgement, whatever came first. When
     `invoice_count` is given and fewer invoices were answered, the lot is at most part paid.
     """
     if current not in ANSWERABLE:
         return current
-    payment = _state_of_payment(outcomes, invoice_count)
+    payment = _state_of_payment(outcomes, invoice_count, earlier)
     if payment is not None:
         return payment
     receipts = [outcome.positive for outcome in outcomes if isinstance(outcome, LotOutcome | FileOutcome)]
@@ -136,12 +145,21 @@ def lot_state_after(current: LotState, outcomes: Sequence[Outcome], invoice_coun
     return current
 
 
-def _state_of_payment(outcomes: Sequence[Outcome], invoice_count: int | None) -> LotState | None:
+def words_of(outcome: InvoiceOutcome) -> dict[Payer, Payment]:
+    """What a RSP states of the parts of an invoice; reasons of rejection without any amount reject what was asked."""
+    if outcome.rejections and not outcome.parts:
+        return {_refusing(outcome, rejection): Payment.REJECTED for rejection in outcome.rejections}
+    words = {part.payer: _payment(part) for part in outcome.parts}
+    return {payer: payment for payer, payment in words.items() if payment is not Payment.UNSTATED}
+
+
+def _state_of_payment(outcomes: Sequence[Outcome], invoice_count: int | None, earlier: Words) -> LotState | None:
     """Paid, part paid or rejected; None when nothing final was said (deferred, unstated, some rejected only)."""
-    last: dict[tuple[str, Payer | None], Payment] = {}
+    last = dict(earlier)
     for outcome in outcomes:
         if isinstance(outcome, InvoiceOutcome):
-            last.update(_last_words(outcome))
+            number = outcome.invoice.invoice_number
+            last.update({(number, payer): payment for payer, payment in words_of(outcome).items()})
     said = set(last.values())
     complete = invoice_count is None or len({number for number, _ in last}) >= invoice_count
     if any(isinstance(outcome, LotRejection) for outcome in outcomes):
@@ -152,13 +170,11 @@ def _state_of_payment(outcomes: Sequence[Outcome], invoice_count: int | None) ->
     return LotState.REJECTED if complete and said == {Payment.REJECTED} else None
 
 
-def _last_words(outcome: InvoiceOutcome) -> dict[tuple[str, Payer | None], Payment]:
-    """What a RSP states of the parts of an invoice; reasons of rejection without any amount reject it all."""
-    number = outcome.invoice.invoice_number
-    if outcome.rejections and not outcome.parts:
-        return {(number, None): Payment.REJECTED}
-    words = {(number, part.payer): _payment(part) for part in outcome.parts}
-    return {key: payment for key, payment in words.items() if payment is not Payment.UNSTATED}
+def _refusing(outcome: InvoiceOutcome, rejection: Rejection) -> Payer:
+    """Who refuses an invoice: as the reason says, else as the invoice was sent."""
+    if rejection.part:
+        return Payer.AMC if rejection.part == "C" else Payer.AMO
+    return Payer.AMC if outcome.kind in {"D", "A"} else Payer.AMO
 
 
 def _payment(part: PartOutcome) -> Payment:

@@ -19,8 +19,11 @@ from oct.domain.return_outcomes import (
     LotRejection,
     Outcome,
     Payer,
+    Payment,
+    Words,
     lot_state_after,
     outcomes_of,
+    words_of,
 )
 from oct.domain.returns import LotRef
 from oct.formats.arl import Arl
@@ -79,7 +82,7 @@ def write_states(conn: Connection, return_id: int, answered: Sequence[Answered],
     invoice_answers: list[InvoiceAnswer] = []
     for one in answered:
         lot = one.lot
-        state = lot_state_after(LotState(lot.state), one.outcomes, lot.invoice_count)
+        state = lot_state_after(LotState(lot.state), one.outcomes, lot.invoice_count, _said_before(conn, one))
         code, label = _words(one.outcomes)
         if state != lot.state:
             moved[lot.id] = state
@@ -138,8 +141,20 @@ def _words(outcomes: Sequence[Outcome]) -> tuple[str, str]:
     return code, label
 
 
+def _said_before(conn: Connection, one: Answered) -> Words:
+    """What earlier returns said of the invoices of a lot, when this one speaks of invoices too."""
+    if not any(isinstance(outcome, InvoiceOutcome) for outcome in one.outcomes):
+        return {}
+    return {
+        (invoice.number, payer): Payment(state)
+        for invoice in lots.invoices_of(conn, one.lot.id)
+        for payer, state in ((Payer.AMO, invoice.amo_state), (Payer.AMC, invoice.amc_state))
+        if state
+    }
+
+
 def _invoice_answers(lot: Lot, outcomes: Sequence[Outcome]) -> Iterator[InvoiceAnswer]:
     for outcome in outcomes:
         if isinstance(outcome, InvoiceOutcome):
-            states: Mapping[Payer, str] = {part.payer: part.payment.value for part in outcome.parts}
-            yield InvoiceAnswer(lot.id, outcome.invoice.invoice_number, states.get(Payer.AMO), states.get(Payer.AMC))
+            words = words_of(outcome)
+            yield InvoiceAnswer(lot.id, outcome.invoice.invoice_number, words.get(Payer.AMO), words.get(Payer.AMC))

@@ -19,6 +19,7 @@ from oct.domain.return_outcomes import (
     Rejection,
     lot_state_after,
     outcomes_of,
+    words_of,
 )
 from oct.domain.return_parts import ORPHAN, OwnerOf, SplitPlan, split_by_practitioner
 from oct.domain.returns import (
@@ -330,6 +331,38 @@ class TestWhatAReturnSaysR4:
         self, part: PartOutcome, after: LotState
     ) -> None:
         assert lot_state_after(LotState.ACKNOWLEDGED, [said("1", part)], invoice_count=2) is after
+
+    @pytest.mark.parametrize(
+        ("earlier", "now", "after"),
+        [
+            (Payment.PAID, PAID, LotState.PAID),
+            (Payment.REJECTED, REJECTED, LotState.REJECTED),
+            (Payment.REJECTED, PAID, LotState.PART_PAID),
+            (Payment.DEFERRED, REJECTED, LotState.ACKNOWLEDGED),
+        ],
+    )
+    def test_what_earlier_returns_said_of_the_other_invoices_counts(
+        self, earlier: Payment, now: PartOutcome, after: LotState
+    ) -> None:
+        """R4: a lot whose invoices are settled by several RSP."""
+        before = {("1", Payer.AMO): earlier}
+        assert lot_state_after(LotState.ACKNOWLEDGED, [said("2", now)], 2, before) is after
+
+    def test_the_last_word_on_an_invoice_replaces_what_an_earlier_return_said(self) -> None:
+        """R4: rejected, sent again, paid; or paid, then taken back."""
+        of_one = ("1", Payer.AMO)
+        assert lot_state_after(LotState.REJECTED, [said("1", PAID)], 1, {of_one: Payment.REJECTED}) is LotState.PAID
+        paid_twice = {of_one: Payment.PAID, ("2", Payer.AMO): Payment.PAID}
+        assert lot_state_after(LotState.PAID, [said("1", REJECTED)], 2, paid_twice) is LotState.PART_PAID
+
+    @pytest.mark.parametrize(
+        ("kind", "part", "payer"),
+        [("F", "", Payer.AMO), ("D", "", Payer.AMC), ("F", "C", Payer.AMC), ("A", "O", Payer.AMO)],
+    )
+    def test_a_reason_without_amounts_rejects_the_part_it_names(self, kind: str, part: str, payer: Payer) -> None:
+        """R4: entities 290 and 294 alone."""
+        outcome = InvoiceOutcome(InvoiceRef("1", LOT), kind, (), (Rejection("1", "X", part=part),))
+        assert words_of(outcome) == {payer: Payment.REJECTED}
 
 
 def test_settled_amounts_of_the_simulator_are_those_read_back() -> None:

@@ -140,6 +140,32 @@ def test_a_payment_reaches_its_practitioner_byte_for_byte(
     assert one.state(world) == state
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "states"),
+    [
+        ("P", "P", ["part_paid", "paid"]),
+        ("R", "R", ["acknowledged", "rejected"]),
+        ("R", "P", ["acknowledged", "part_paid"]),
+    ],
+)
+def test_a_lot_settled_by_two_returns_has_the_state_that_both_give(
+    world: World, pont: Practice, answers: Recorded, first: str, then: str, states: list[str]
+) -> None:
+    """R4: one invoice each; a lot of which only some invoices are rejected is answered, nothing more."""
+    file = pont.claims.file(pont.sender, [pont.claims.fse_lot(pont.sender, BOURG, invoices=2)])
+    outcome = world.play(pont.address, pont.wrap(file))
+    (opened,) = outcome.opened
+    one = Sent(outcome.trace, opened)
+    (lot,) = opened.file.lots
+    seen = []
+    for invoice, word in zip(lot.invoices, (first, then), strict=True):
+        alone = replace(opened, file=replace(opened.file, lots=(replace(lot, invoices=(invoice,)),)))
+        before = len(world.outside.arrivals)
+        answered(world, answers.settle([alone], rejection="0301" if word == "R" else ""), before)
+        seen.append(one.state(world))
+    assert seen == states
+
+
 @pytest.mark.parametrize("form", list(Form))
 def test_a_payment_of_two_practitioners_is_split(
     world: World, pont: Practice, gare: Practice, answers: Recorded, form: Form
