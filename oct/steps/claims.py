@@ -13,6 +13,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 
 from oct.clock import paris
+from oct.domain.conservation import check_conservation
 from oct.domain.journey import MessageState
 from oct.domain.model import LotKind, Practitioner
 from oct.domain.nir import invoices_with_wrong_key
@@ -105,8 +106,10 @@ def settle_claims(
         warnings = [*_agreement(subject, file, practitioner, snapshot), *_wrong_keys(workshop, file)]
         context = workshop.split_context(snapshot)
         plan = plan_file(file, practitioner, context)
-        recognised = recognise_plan(workshop, practitioner, file, plan, context)
+        recognised = recognise_plan(workshop, practitioner, plan)
         plan = recognised.plan
+        if plan.known:
+            check_conservation(file, plan, context)
         version = subject.version if subject is not None else _VERSION_UNKNOWN
         dispatch = replace(seal_plan(workshop, file, plan, snapshot, version), arls=recognised.arls)
     except OctError as error:
@@ -140,7 +143,7 @@ def _answered(receipt: Receipt, answer: Answer) -> Outcome:
 def _passed_on(receipt: Receipt, passage: Passage) -> Outcome:
     retention = passage.retention.describe() if passage.retention is not None else ""
     told = replace(receipt, told=passage.told, retention=retention)
-    return Outcome(MessageState.PROCESSED, told, dispatch=passage.dispatch, file=passage.file)
+    return Outcome(MessageState.PROCESSED, told, dispatch=passage.dispatch, file=passage.file, basis=passage.basis)
 
 
 def _open(workshop: Workshop, raw: bytes) -> Opened:

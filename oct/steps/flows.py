@@ -12,11 +12,11 @@ without a route, or a sender's number that is not the account's (L8), holds the 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oct.domain.model import Insurer, LotKind, Practitioner
 from oct.domain.outgoing import OutgoingFile
-from oct.domain.plan import Planned
+from oct.domain.plan import Parcel, Plan, Planned, Shape
 from oct.domain.routing import check_sender, route_recipient
 from oct.envelope.opening import Opened
 from oct.envelope.sealing import Sealed
@@ -27,6 +27,7 @@ from oct.formats.layouts import RECORD
 from oct.formats.profiles import HEADER_ROUTE, Profile
 from oct.formats.subject import FactureSubject, read_subject
 from oct.steps.dispatch import Departure, Detention, Dispatch, seal_outgoing
+from oct.steps.recognition import Basis, noted, recognise_plan
 from oct.steps.workshop import Workshop
 from oct.store import payloads
 from oct.store.files import NewFile
@@ -56,6 +57,8 @@ class Passage:
     file: NewFile
     told: tuple[str, ...] = ()
     retention: OctError | None = None
+    basis: Basis | None = None
+    """What its recognition rests on: checked when it is written (D2)."""
 
 
 def read_flow(workshop: Workshop, opened: Opened, profile: Profile) -> Flow:
@@ -80,20 +83,40 @@ def pass_on(
     if flow.frame is not None:
         check_sender(flow.frame.sender_ps_number, practitioner, snapshot.by_number)
     lot, file = _whole(flow, practitioner, workshop.today()), _file_row(message, flow)
-    insurer: Insurer | None = None
-    reason: OctError
     try:
         insurer = route_flow(workshop, flow, snapshot)
-        departure = seal_flow(workshop, flow, practitioner, insurer, snapshot, (lot,))
-    except (RoutingError, CertificateError) as error:
-        reason = error
-    else:
-        told = f"Envoi {flow.profile.name} ({len(flow.content)} octets) transmis à {insurer.label}, sans être lu."
-        return Passage(Dispatch(departures=(departure,)), file, (told,))
+    except RoutingError as reason:
+        return _waiting(workshop, flow, file, Dispatch(), reason, None, lot)
+    parcel = Parcel(insurer, (lot,), whole=flow.content)
+    recognised = recognise_plan(workshop, practitioner, Plan(Shape.SOURCE, (parcel,)))
+    if recognised.plan.known:
+        (known,) = recognised.plan.known
+        note = noted(known.lot, insurer.label, leaves=False, arls=recognised.arls)
+        repeated = Dispatch(known=recognised.plan.known, arls=recognised.arls)
+        return Passage(repeated, file, (f"Envoi {flow.profile.name} non renvoyé. {note}",), basis=recognised.basis)
+    (judged,) = recognised.plan.parcels[0].lots
+    base = Dispatch(replaced=recognised.plan.replaced)
+    try:
+        departure = seal_flow(workshop, flow, practitioner, insurer, snapshot, (judged,))
+    except CertificateError as error:
+        held = _waiting(workshop, flow, file, base, error, insurer, judged)
+        return replace(held, basis=recognised.basis)
+    told = f"Envoi {flow.profile.name} ({len(flow.content)} octets) transmis à {insurer.label}, sans être lu."
+    return Passage(replace(base, departures=(departure,)), file, (told,), basis=recognised.basis)
+
+
+def _waiting(
+    workshop: Workshop,
+    flow: Flow,
+    file: NewFile,
+    base: Dispatch,
+    reason: OctError,
+    insurer: Insurer | None,
+    lot: Planned,
+) -> Passage:
     kept = payloads.seal(workshop.vault, flow.content)
-    return Passage(
-        Dispatch(detentions=(Detention(HoldSubject.FILE, reason, kept, insurer, (lot,)),)), file, retention=reason
-    )
+    detention = Detention(HoldSubject.FILE, reason, kept, insurer, (lot,))
+    return Passage(replace(base, detentions=(detention,)), file, retention=reason)
 
 
 def route_flow(workshop: Workshop, flow: Flow, snapshot: Snapshot) -> Insurer:
@@ -135,15 +158,19 @@ def seal_flow(
 
 
 def _whole(flow: Flow, practitioner: Practitioner, today: str) -> Planned:
-    """The file as one lot. Its number is letters, which no lot of claims has: a return cannot take it for one."""
+    """The file as one lot. Its number is letters, which no lot of claims has: a return cannot take it for one.
+
+    They are drawn from its content, so that two files of one day are two lots and a re-sent one is the same (D2).
+    """
     number = flow.frame.sender_ps_number if flow.frame is not None else None
+    digest = hashlib.sha256(flow.content).digest()
     lot = Lot(
         rank=0,
         start=0,
         stop=len(flow.content),
         ps_number=number or practitioner.number,
         organism="",
-        number=flow.profile.kind[:3],
+        number=_letters(digest),
         created_on=(flow.frame.created_on if flow.frame is not None else "") or today,
         norm_code="",
         marking="",
@@ -154,7 +181,11 @@ def _whole(flow: Flow, practitioner: Practitioner, today: str) -> Planned:
         amc=0,
         counts_complements=False,
     )
-    return Planned(lot, LotKind.FLUX, flow.content, digest=hashlib.sha256(flow.content).digest())
+    return Planned(lot, LotKind.FLUX, flow.content, digest=digest)
+
+
+def _letters(digest: bytes) -> str:
+    return "".join(chr(ord("A") + byte % 26) for byte in digest[:3])
 
 
 def _file_row(message: Message, flow: Flow) -> NewFile:

@@ -20,13 +20,11 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection
 
 from oct.clock import paris
-from oct.domain.conservation import check_conservation
 from oct.domain.duplicates import Identity, Verdict
 from oct.domain.model import Practitioner
-from oct.domain.plan import Parcel, Plan, Planned, SplitContext, Waiting
+from oct.domain.plan import Parcel, Plan, Planned, Waiting
 from oct.domain.recognition import Reemission, identity_of, recognise
 from oct.domain.resending_notes import Instants, different, note
-from oct.formats.b2 import B2File
 from oct.steps.workshop import Workshop
 from oct.store import sendings
 from oct.store.consignments import Consignment
@@ -52,9 +50,7 @@ class Recognised:
     arls: Mapping[int, Consignment] = field(default_factory=dict)
 
 
-def recognise_plan(
-    workshop: Workshop, practitioner: Practitioner, file: B2File, plan: Plan, context: SplitContext
-) -> Recognised:
+def recognise_plan(workshop: Workshop, practitioner: Practitioner, plan: Plan) -> Recognised:
     """The plan without what need not leave again. StoreError when the database is away."""
     groups: tuple[Parcel | Waiting, ...] = (*plan.parcels, *plan.waiting)
     lots = [lot for group in groups for lot in group.lots]
@@ -67,8 +63,6 @@ def recognise_plan(
         accepted = [known.lot.history.first for known in plan.known if _accepted(known.lot)]
         lot_ids = [first.lot_id for first in accepted if first is not None]
         arls = sendings.acknowledgements(conn, practitioner.id, lot_ids) if lot_ids else {}
-    if plan.known:
-        check_conservation(file, plan, context)
     rows = frozenset((one.lot_id, str(one.state)) for some in past.by_identity.values() for one in some)
     basis = Basis(practitioner.id, identities, rows, plan.replaced)
     addressed = {lot_id: replace(arl, recipient=practitioner.address) for lot_id, arl in arls.items()}
