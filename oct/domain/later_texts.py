@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 _WIDTH = 72
+_UNITS = ((3_600_000, "h"), (60_000, "min"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,9 @@ def _silent(lots: Sequence[SilentLot]) -> list[str]:
 
 
 def _span(duration: int) -> str:
-    """A duration in hours, or in minutes when it is not a whole number of hours."""
-    hours, rest = divmod(duration, 3_600_000)
-    return f"{hours} h" if hours and not rest else f"{duration // 60_000} min"
+    """A duration in the largest unit of which it is a whole number: hours, minutes, or seconds."""
+    unit, name = next(((unit, name) for unit, name in _UNITS if not duration % unit), (1000, "s"))
+    return f"{duration // unit} {name}"
 
 
 def _lots(numbers: Sequence[str]) -> str:

@@ -108,6 +108,18 @@ def test_the_delays_are_settings(tmp_path: Path, database_url: str) -> None:
         pieces.clock.now += 90 * 60_000
         pieces.watch()
         assert "sans réponse depuis 2 h :" in pieces.texts[-1]
+
+
+def test_a_delay_of_seconds_is_told_in_seconds(tmp_path: Path, database_url: str) -> None:
+    """D1: an operator who tries it out with short delays."""
+    with rig(tmp_path, database_url, '[watch]\nsilence = "90s"\nmanual = "2m"\n') as pieces:
+        pieces.submit(ONE)
+        pieces.clock.now += 90_000
+        pieces.watch()
+        assert "Sans réponse depuis 90 s :" in pieces.texts[-1]
+        pieces.clock.now += 30_000
+        pieces.watch()
+        assert "sans réponse depuis 2 min :" in pieces.texts[-1]
         assert pieces.states(message) == [LotState.MANUAL]
 
 
