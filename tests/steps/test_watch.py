@@ -108,6 +108,7 @@ def test_the_delays_are_settings(tmp_path: Path, database_url: str) -> None:
         pieces.clock.now += 90 * 60_000
         pieces.watch()
         assert "sans réponse depuis 2 h :" in pieces.texts[-1]
+        assert pieces.states(message) == [LotState.MANUAL]
 
 
 def test_a_delay_of_seconds_is_told_in_seconds(tmp_path: Path, database_url: str) -> None:
@@ -120,7 +121,6 @@ def test_a_delay_of_seconds_is_told_in_seconds(tmp_path: Path, database_url: str
         pieces.clock.now += 30_000
         pieces.watch()
         assert "sans réponse depuis 2 min :" in pieces.texts[-1]
-        assert pieces.states(message) == [LotState.MANUAL]
 
 
 def test_an_answer_that_comes_meanwhile_wins(pieces: Rig) -> None:
