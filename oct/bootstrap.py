@@ -110,6 +110,15 @@ def open_workshop(
     )
 
 
+def check_start(settings: Settings) -> None:
+    """Stumbles over whatever `oct run` would before it listens: data files, keys, database, TLS."""
+    workshop = open_workshop(settings)
+    try:
+        Program(settings, workshop)
+    finally:
+        workshop.store.close()
+
+
 def connector(settings: Settings) -> Callable[[str], Connection]:
     """How to reach a recipient: the route of its domain, else the relay, else the domain's mail exchangers."""
     delivery = settings.delivery

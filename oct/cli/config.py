@@ -15,7 +15,12 @@ _HEADINGS = {"table": "Table", "cle": "Clé", "valeur": "Valeur", "origine": "Or
 
 def config(
     path: ConfigOption = None,
-    check: Annotated[bool, typer.Option("--check", help="Vérifie seulement, sans rien afficher d'autre.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Vérifie tout ce que « oct run » demande au démarrage, sans rien afficher d'autre."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Montre la configuration effective et d'où vient chaque valeur."""
@@ -23,6 +28,9 @@ def config(
 
     loaded = load(find(path, os.environ), os.environ)
     if check:
+        from oct.bootstrap import check_start
+
+        check_start(loaded.settings)
         print(f"Configuration correcte : {loaded.path or 'valeurs par défaut'}.")
         return
     rows = [

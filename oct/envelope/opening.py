@@ -22,6 +22,8 @@ _LONGEST_PREFIX = 40
 """The content type stands at most this far into a CMS object."""
 
 _SIGNS_OF_NOISE = frozenset({"archive-abimee", "entete-illisible", "entete-caractere"})
+_FILE = b"000"
+"""Begins every file of the annex: it is in clear whatever its description announces."""
 _SAMPLE, _SPACE, _LAYOUT = 256, 0x20, b"\t\n\f\r"
 
 
@@ -57,7 +59,8 @@ class Opener:
     ) -> Opened:
         """The same, from an attachment that was already found."""
         content, serial = attachment.body, None
-        if _is_enveloped(content) or _announces_encryption(attachment.description):
+        announced = _announces_encryption(attachment.description) and not content.startswith(_FILE)
+        if _is_enveloped(content) or announced:
             envelope = open_enveloped(content, self.keys)
             content, serial = envelope.content, envelope.serial
         elif not accept_clear:

@@ -8,7 +8,7 @@ processed anew. What still cannot leave raises the reason, and the hold stays as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -46,13 +46,16 @@ class Case:
     hold: Hold
     message: Message
     lots: list[Lot]
+    received: Mapping[int, str]
+    """Numbers of the message's own lots by rank."""
     snapshot: Snapshot
     content: bytes
 
     @property
     def lot_numbers(self) -> list[str]:
-        """The numbers of the lots that wait in it."""
-        return [lot.number for lot in self.lots]
+        """The lots that wait in it, as the practitioner knows them: one of the AMC flow by the lot it was drawn from."""
+        known = self.received
+        return [known.get(lot.rank, lot.number) if lot.kind == LotKind.AMC else lot.number for lot in self.lots]
 
 
 def release(workshop: Workshop, hold_id: int, actor: str, insurer: Insurer | None = None) -> None:
@@ -98,7 +101,9 @@ def open_case(workshop: Workshop, hold_id: int) -> Case:
         if message is None:
             raise RuleError("retenue-inconnue", "Le message de cette retenue n'existe plus.")
         content = payloads.get(conn, workshop.vault, hold.payload_id) if hold.payload_id is not None else b""
-        return Case(hold, message, lots.of_hold(conn, hold_id), workshop.registry.current(conn), content)
+        received = {lot.rank: lot.number for lot in lots.of_message(conn, message.id) if lot.kind != LotKind.AMC}
+        held = lots.of_hold(conn, hold_id)
+        return Case(hold, message, held, received, workshop.registry.current(conn), content)
 
 
 def close(conn: Connection, workshop: Workshop, case: Case, decision: str, actor: str, **data: object) -> None:

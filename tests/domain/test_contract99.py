@@ -48,7 +48,7 @@ def planned(*batches: Batch, **conventions: Any) -> Plan:
 def content(plan: Plan, kind: LotKind, rank: int = 0) -> list[bytes]:
     """Records of a lot that leaves."""
     lots = [lot for parcel in plan.parcels for lot in parcel.lots if lot.kind is kind]
-    return records_of(lots[rank].content)
+    return records_of(bytes(lots[rank].content))
 
 
 def codes(plan: Plan) -> list[tuple[str, str, str, str]]:

@@ -270,7 +270,11 @@ TAMPERINGS: dict[str, Change] = {
     "a 99 lot without one of its acts": lambda p: with_lots(
         p,
         0,
-        lambda lots: (lots[0], replace(lots[1], content=lots[1].content[:-384] + lots[1].content[-256:]), lots[2]),
+        lambda lots: (
+            lots[0],
+            replace(lots[1], content=bytes(lots[1].content)[:-384] + bytes(lots[1].content)[-256:]),
+            lots[2],
+        ),
     ),
     "an ordinary invoice without AMC part": lambda p: replace(p, without_amc_part=(*p.without_amc_part, "000000002")),
     "a 99 invoice without AMC part forgotten": lambda p: replace(p, without_amc_part=()),
@@ -302,7 +306,7 @@ def test_no_byte_of_a_99_lot_can_change_but_where_it_had_to(rank: int, lot: int)
             check_conservation(file, with_byte(plan, rank, lot, offset), context())
         except ConservationError:
             continue
-        unseen.add((content[offset // 128 * 128 : offset // 128 * 128 + 1].decode(), offset % 128 + 1))
+        unseen.add((bytes(content[offset // 128 * 128 : offset // 128 * 128 + 1]).decode(), offset % 128 + 1))
     free_for_amo = {("5", 90)}
     free_for_amc = {
         *(("1", position) for position in (*range(72, 78), 81)),

@@ -61,9 +61,11 @@ def test_an_attachment_in_clear_is_refused_unless_the_operator_accepts_it() -> N
     assert _OPENER.open(raw, accept_clear=True).file == _FILE
 
 
-def test_a_description_that_announces_encryption_is_believed() -> None:
+def test_a_description_that_announces_encryption_is_believed_but_for_what_is_plainly_a_file() -> None:
     with pytest.raises(OpeningError):
-        _OPENER.open(_message(_FILE, "FACTURE/SV/K"), accept_clear=True)
+        _OPENER.open(_message(b"rien de lisible", "FACTURE/SV/K"), accept_clear=True)
+    with pytest.raises(FormatError, match="non-chiffre"):
+        _OPENER.open(_message(_FILE, "FACTURE/SV/K"), accept_clear=False)
 
 
 def test_h4_all_that_is_undecipherable_says_the_same() -> None:
