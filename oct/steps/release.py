@@ -53,7 +53,7 @@ class Case:
 
     @property
     def lot_numbers(self) -> list[str]:
-        """The lots that wait in it, as the practitioner knows them: one of the AMC flow by the lot it was drawn from."""
+        """The lots that wait in it as the practitioner knows them: one of the AMC flow by that it was drawn from."""
         known = self.received
         return [known.get(lot.rank, lot.number) if lot.kind == LotKind.AMC else lot.number for lot in self.lots]
 
