@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from oct.domain.journey import AWAITING, LotState
+from oct.domain.model import LotKind
 from oct.domain.return_outcomes import (
     FileOutcome,
     InvoiceOutcome,
@@ -33,6 +34,9 @@ from oct.steps.return_reading import Facts, ReadReturn, lots_named, lots_of_file
 from oct.store import lots, returns
 from oct.store.lots import InvoiceAnswer, Lot
 from oct.store.returns import LotAnswer
+
+_AMC_FLOW = "A"
+"""Kind of an invoice of the AMC flow, in a RSP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def answered_lots(
 ) -> list[Answered]:
     """The lots that the outcomes speak of: the last sending of each; `answered` are those of the message replied to."""
     found: dict[int, tuple[Lot, list[Outcome]]] = {}
-    named: dict[LotRef, list[Lot]] = {}
+    named: dict[tuple[LotRef, bool], list[Lot]] = {}
     for outcome in outcomes:
         for lot in _spoken_of(conn, outcome, sender, answered, practitioner_id, named):
             found.setdefault(lot.id, (lot, []))[1].append(outcome)
@@ -110,22 +114,32 @@ def _spoken_of(
     sender: Collection[int],
     answered: Collection[int],
     practitioner_id: int | None,
-    named: dict[LotRef, list[Lot]],
+    named: dict[tuple[LotRef, bool], list[Lot]],
 ) -> list[Lot]:
     if isinstance(outcome, FileOutcome):
         return lots_of_file(conn, outcome.file_id, sender, answered)
     reference = outcome.invoice.lot if isinstance(outcome, InvoiceOutcome) else outcome.lot
     if reference is None:
         return []
-    if reference not in named:
+    built_here = isinstance(outcome, InvoiceOutcome) and outcome.kind == _AMC_FLOW
+    key = reference, built_here
+    if key not in named:
         sendings = lots_named(conn, reference, practitioner_id, sender)
         owners = {lot.practitioner_id for lot in sendings}
-        named[reference] = (
-            sendings[-1:]
-            if len(owners) == 1
-            else [lot for lot in lots_unread(conn, answered, sender) if practitioner_id in {None, lot.practitioner_id}]
-        )
-    return named[reference]
+        unread = [lot for lot in lots_unread(conn, answered, sender) if practitioner_id in {None, lot.practitioner_id}]
+        named[key] = _meant(sendings, answered, built_here=built_here) if len(owners) == 1 else unread
+    return named[key]
+
+
+def _meant(sendings: Sequence[Lot], answered: Collection[int], *, built_here: bool) -> list[Lot]:
+    """The last sending of a lot, among those of the message replied to when it carried any.
+
+    A lot of the AMC flow may bear the number and date of one of the practitioner's: unless the return says that it
+    means the flow, it means the practitioner's, who must have his answer (C6, R1).
+    """
+    answering = [lot for lot in sendings if lot.id in answered] or sendings
+    meant = [lot for lot in answering if (lot.kind == LotKind.AMC) is built_here] or answering
+    return list(meant[-1:])
 
 
 def _words(outcomes: Sequence[Outcome]) -> tuple[str, str]:

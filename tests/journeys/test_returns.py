@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
 
-from oct.clock import system_clock
+from oct.clock import paris, system_clock
 from oct.formats.entities import Entities
 from oct.formats.frame import FrameFields
 from oct.formats.noemie import Form, read_noemie
@@ -19,11 +20,25 @@ from oct.simulators.mail import Letter
 from oct.simulators.parties import Caisse
 from oct.simulators.return_files import AnsweredInvoice, AnsweredLot, Settlement, rsp
 from oct.simulators.sending import Reply, deliver
+from oct.simulators.traffic import Claims
 from oct.store import holds, lots, messages
 from oct.store.lots import Lot
 from tests.journeys.golden import OCT
 from tests.journeys.outside import LAYOUTS
-from tests.journeys.practice import ALPHA, ALPHA_MAILBOX, BOURG, GARE, MAILBOX, OWN, PONT, REIMS, Practice, practice
+from tests.journeys.practice import (
+    ALPHA,
+    ALPHA_MAILBOX,
+    BOURG,
+    GARE,
+    LABO,
+    MAILBOX,
+    NETWORK,
+    OWN,
+    PONT,
+    REIMS,
+    Practice,
+    practice,
+)
 from tests.journeys.world import Outcome, World
 
 ENTITIES = Entities.from_toml(built_in("noemie.toml"))
@@ -209,6 +224,33 @@ def test_an_arl_on_a_lot_that_the_concentrator_built_is_its_own(
     assert (nobody.letters, nobody.opened) == ([], [])
     states = {lot.kind: lot.state for lot in Sent(outcome.trace, flow).lots(world)}
     assert states == {"FSE": "delivered", "AMC": "acknowledged"}
+
+
+def test_an_arl_on_a_lot_of_the_practitioner_s_reaches_him_though_the_amc_flow_has_one_of_its_number(
+    world: World, answers: Recorded
+) -> None:
+    """C6, R1: the same number, date and organism, to the same AMC."""
+    claims = Claims(LAYOUTS, random.Random(33), NETWORK, paris(system_clock()).date())
+    drawing = replace(practice(LABO, 33), claims=claims)
+    dre = claims.invoice(LABO, BOURG, Kind.DRE, amc=ALPHA)
+    own = world.play(
+        drawing.address,
+        drawing.wrap(claims.file(LABO, [claims.lot(LABO, ALPHA, [dre], organism=BOURG.organism)])),
+    )
+    enriched = claims.invoice(LABO, BOURG, Kind.ENRICHED, amc=ALPHA, settlement="05", tiers_payant=True)
+    file = claims.file(LABO, [claims.lot(LABO, BOURG, [enriched])])
+    derived = world.play(drawing.address, drawing.wrap(file))
+    flow = next(one for one in derived.opened if one.arrival.rcpt_to == ALPHA_MAILBOX)
+    (opened,) = own.opened
+    (mine,), (theirs,) = opened.file.lots, flow.file.lots
+    assert (mine.number, mine.created_on, mine.organism) == (theirs.number, theirs.created_on, theirs.organism)
+    before = len(world.outside.arrivals)
+    letter = only_letter(answered(world, answers.acknowledge(opened, code="0012"), before))
+    assert (letter.rcpt_to, letter.content) == (drawing.address, answers.file)
+    before = len(world.outside.arrivals)
+    assert answered(world, answers.acknowledge(flow), before).letters == []
+    states = {lot.kind: lot.state for one in (own, derived) for lot in Sent(one.trace, flow).lots(world)}
+    assert states == {"DRE": "refused", "FSE": "delivered", "AMC": "acknowledged"}
 
 
 def test_an_arl_of_an_unknown_lot_is_held_and_reaches_nobody(world: World, pont: Practice, answers: Recorded) -> None:
