@@ -4,7 +4,8 @@ The unit is the *block*: what is settled to one recipient (from its 040, with th
 it, to the next one); where no settlement is open, one lot (080); where no lot is open either, one invoice. All
 references inside a block must allow one and the same practitioner (`oct.domain.returns` says what counts as
 evidence). What stands outside any block must be an entity that `config/noemie.toml` names as shared: it is copied
-into every part whose blocks follow it. A control (990) goes to each part that has something in its reach. If one
+into every part whose blocks follow it. An entity of an unknown code just before a settlement is neither this one's nor
+the former's for certain. A control (990) goes to each part that has something in its reach. If one
 entity's owner cannot be told, the whole return is held and nobody gets any of it.
 
 A return for one practitioner leaves byte for byte (R1). Pure; raises nothing of its own.
@@ -93,7 +94,7 @@ def split_by_practitioner(
         return Ambiguous(NOTHING)
     if len(owned) == 1:
         return SplitPlan((Part(next(iter(owned)), write_noemie(file), unchanged=True),))
-    if outside - {rank for block in blocks for rank in block.context}:
+    if outside - {rank for block in blocks for rank in block.context} or _unnamed_heading(file.entities, rules):
         return Ambiguous(ORPHAN)
     kept = {owner: _kept(theirs, reaches) for owner, theirs in owned.items()}
     return SplitPlan(
@@ -178,6 +179,21 @@ def _openings(entities: Sequence[Entity], rules: Entities) -> dict[int, Role]:
         if role is Role.SETTLEMENT or (role is Role.LOT and first not in opening):
             opening[first] = role
     return opening
+
+
+def _unnamed_heading(entities: Sequence[Entity], rules: Entities) -> bool:
+    """Whether an entity of an unknown code stands just before a settlement: it may end what is above it as well."""
+    unnamed = False
+    level = 0
+    for entity in entities:
+        role = rules.role(entity)
+        if role in _INSIDE or role is Role.CONTROL or entity.level != level:
+            unnamed = False
+        if role is Role.SETTLEMENT and unnamed:
+            return True
+        unnamed = unnamed or entity.code not in rules.by_code
+        level = entity.level
+    return False
 
 
 def _is_shared(entity: Entity, rules: Entities) -> bool:

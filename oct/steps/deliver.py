@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from oct.domain.journey import MessageState
 from oct.domain.model import LotKind
 from oct.domain.return_parts import Part, SplitPlan, split_by_practitioner
-from oct.domain.returns import Ambiguous, Evidence, decide_recipient
+from oct.domain.returns import CONTRADICTION, Ambiguous, Evidence, decide_recipient
 from oct.envelope.opening import Opened
 from oct.errors import OctError, RoutingError
 from oct.formats.arl import Arl
@@ -121,6 +121,7 @@ def _parts(
         return RoutingError(
             "retour-illisible", read.fault.sentence, place=read.fault.place, rule=read.fault.rule or "R2"
         )
+    plan: SplitPlan | Ambiguous | None = None
     if isinstance(read.parsed, NoemieFile) and facts.candidates.header is None:
         plan = split_by_practitioner(
             read.parsed,
@@ -133,7 +134,8 @@ def _parts(
             return [(part, Evidence.CONTENT) for part in plan.parts]
     decision = decide_recipient(facts.candidates)
     if isinstance(decision, Ambiguous):
-        return RoutingError("destinataire-incertain", decision.reason, rule="R2")
+        why = plan if isinstance(plan, Ambiguous) and decision.reason == CONTRADICTION else decision
+        return RoutingError("destinataire-incertain", why.reason, rule="R2")
     return [(Part(decision.practitioner_id, opened.file, unchanged=True), decision.evidence)]
 
 

@@ -237,6 +237,18 @@ class TestSplittingR3:
         assert split(file, by_lot(L101=A, L102=B)) == Ambiguous(ORPHAN)
         assert isinstance(split(file, by_lot(L101=A, L102=A)), dict)
 
+    @pytest.mark.parametrize("before", [0, 1])
+    def test_an_unknown_entity_just_before_a_settlement_holds_a_return_for_two(self, before: int) -> None:
+        """R2, R3: a heading of what follows, or a total of what came before? Within a settlement it is clear."""
+        alpha, beta = b"04002000000101234567@", b"04002000000209876543@"
+        paid = [b"08003250301101@", b"10004000000001@"]
+        unnamed = b"55502WHOSE IS IT@"
+        head = [b"0100100000010@"]
+        doubtful = [unnamed, alpha, *paid, beta, *paid] if before else [alpha, *paid, unnamed, beta, *paid]
+        assert split(noemie(*head, *doubtful), by_settlement) == Ambiguous(ORPHAN)
+        clear = {1: [*head, alpha, unnamed, *paid], 2: [*head, beta, *paid]}
+        assert split(noemie(*head, alpha, unnamed, *paid, beta, *paid), by_settlement) == clear
+
     def test_nothing_that_belongs_to_anybody_is_no_plan(self) -> None:
         assert split(noemie(b"0100100000010@"), by_settlement) == Ambiguous(NOTHING)
 

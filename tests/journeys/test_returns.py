@@ -9,16 +9,17 @@ from dataclasses import dataclass, replace
 import pytest
 
 from oct.clock import paris, system_clock
+from oct.domain.return_parts import ORPHAN
 from oct.formats.entities import Entities
 from oct.formats.frame import FrameFields
-from oct.formats.noemie import Form, read_noemie
+from oct.formats.noemie import Form, build_noemie, read_noemie
 from oct.settings.data_files import built_in
 from oct.simulators.answers import Answers
 from oct.simulators.insurer import Opened
 from oct.simulators.invoices import Kind
 from oct.simulators.mail import Letter
 from oct.simulators.parties import Caisse
-from oct.simulators.return_files import AnsweredInvoice, AnsweredLot, Settlement, rsp
+from oct.simulators.return_files import FORMS, AnsweredInvoice, AnsweredLot, Settlement, rsp
 from oct.simulators.sending import Reply, deliver
 from oct.simulators.traffic import Claims
 from oct.store import holds, lots, messages
@@ -311,6 +312,23 @@ def test_a_payment_whose_control_is_wrong_is_held_with_its_place_and_its_rule_on
         sentence = holds.list_open(conn)[-1].sentence
     assert "contredit ce qui la précède (zone sum). (position 31) [règle L7]" in sentence
     assert sentence.count("règle") == 1
+
+
+def test_a_payment_of_two_that_cannot_be_cut_says_why(
+    world: World, pont: Practice, gare: Practice, answers: Recorded
+) -> None:
+    """R3: an entity of an unknown code just before GARE's settlement."""
+    of_pont, of_gare = sent(world, pont, REIMS), sent(world, gare, REIMS)
+    answered(world, answers.settle([of_pont.opened, of_gare.opened]), len(world.outside.arrivals))
+    frame = read_noemie(answers.file, LAYOUTS, ENTITIES).frame
+    settlement = f"04002{GARE.number:0>15}".encode()
+    raws = [entity.raw for entity in read_noemie(answers.file, LAYOUTS, ENTITIES).entities]
+    at = next(rank for rank, raw in enumerate(raws) if raw.startswith(settlement))
+    raws.insert(at, b"77702A QUI@")
+    data = build_noemie(frame, raws, FORMS[Form.STREAM], LAYOUTS, ENTITIES)
+    reaches_nobody(world, lambda: answers.send_back(unanswering(of_pont.opened), "RSP/SV", data))
+    with world.store.read() as conn:
+        assert ORPHAN in holds.list_open(conn)[-1].sentence
 
 
 def test_a_return_that_contradicts_what_it_answers_is_held(
