@@ -139,13 +139,21 @@ def _rows(conn: Connection, found: Sequence[KeptReturn]) -> list[dict[str, Any]]
             "ps": numbers.get(kept.one.practitioner_id or 0, ""),
             "assureur": labels.get(kept.one.insurer_id or 0, ""),
             "suivi": kept.trace,
-            "etat": words.word(words.CONSIGNMENT, kept.sending) or words.word(words.RETURN, kept.one.state),
+            "etat": _state(kept),
             "adresse": kept.recipient,
             "taille": kept.one.size,
             "sha256": kept.one.sha256.hex(),
         }
         for kept in found
     ]
+
+
+def _state(kept: KeptReturn) -> str:
+    if kept.fetched_at is not None:
+        return f"relevé le {Instant(kept.fetched_at)}"
+    if kept.hosted:
+        return "en boîte hébergée"
+    return words.word(words.CONSIGNMENT, kept.sending) or words.word(words.RETURN, kept.one.state)
 
 
 def _of_ids(conn: Connection, ids: Sequence[int]) -> list[Return]:

@@ -58,6 +58,10 @@ class Move:
     step: str
 
 
+_SETTLED = (LotState.PAID, LotState.PART_PAID, LotState.REJECTED)
+"""What a RSP says last of a lot: later ones may change it, or take it back."""
+
+
 JOURNEYS: Mapping[str, tuple[Move, ...]] = {
     "message": (
         Move(None, MessageState.RECEIVED, "receive"),
@@ -91,14 +95,14 @@ JOURNEYS: Mapping[str, tuple[Move, ...]] = {
         Move(LotState.MANUAL, LotState.SENT, "notices"),
         Move(LotState.DELIVERED, LotState.UNANSWERED, "watch"),
         Move(LotState.UNANSWERED, LotState.MANUAL, "watch"),
-        Move(LotState.DELIVERED, LotState.ACKNOWLEDGED, "deliver"),
-        Move(LotState.DELIVERED, LotState.REFUSED, "deliver"),
-        Move(LotState.UNANSWERED, LotState.ACKNOWLEDGED, "deliver"),
-        Move(LotState.UNANSWERED, LotState.REFUSED, "deliver"),
-        Move(LotState.MANUAL, LotState.ACKNOWLEDGED, "deliver"),
-        Move(LotState.MANUAL, LotState.REFUSED, "deliver"),
-        Move(LotState.ACKNOWLEDGED, LotState.PAID, "deliver"),
-        Move(LotState.ACKNOWLEDGED, LotState.PART_PAID, "deliver"),
-        Move(LotState.ACKNOWLEDGED, LotState.REJECTED, "deliver"),
+        *(
+            Move(before, after, "deliver")
+            for before in (LotState.SENT, LotState.DELIVERED, LotState.UNANSWERED, LotState.MANUAL)
+            for after in (LotState.ACKNOWLEDGED, LotState.REFUSED, *_SETTLED)
+        ),
+        Move(LotState.ACKNOWLEDGED, LotState.REFUSED, "deliver"),
+        Move(LotState.REFUSED, LotState.ACKNOWLEDGED, "deliver"),
+        *(Move(before, after, "deliver") for before in (LotState.ACKNOWLEDGED, LotState.REFUSED) for after in _SETTLED),
+        *(Move(before, after, "deliver") for before in _SETTLED for after in _SETTLED if before is not after),
     ),
 }

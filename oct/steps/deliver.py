@@ -88,7 +88,8 @@ def _settle(workshop: Workshop, message: Message, raw: bytes, snapshot: Snapshot
             lots_answered(conn, read, workshop.entities, facts, sender, part.practitioner_id) for part, _ in parts
         ]
     if own is not None:
-        return _Verdict(read, (_Share(None, opened.file, "", own, None),))
+        kept = payloads.seal(workshop.vault, opened.file) if _refuses(read) else None
+        return _Verdict(read, (_Share(None, opened.file, "", own, None),), file=kept)
     cover = cover_of(opened)
     shares = [
         _Share(
@@ -184,6 +185,29 @@ def _hold(conn: Connection, message: Message, verdict: _Verdict, reason: OctErro
     events.append(conn, [_event(message, "retenu", reason.code, now, return_id=return_id, retenue=hold_id)])
 
 
+def _refuses(read: ReadReturn) -> bool:
+    parsed = read.parsed
+    if not isinstance(parsed, Arl):
+        return False
+    return any(not lot.positive for lot in parsed.lots) or (parsed.file is not None and not parsed.file.positive)
+
+
+def _hold_refusal(conn: Connection, message: Message, return_id: int, file: NewPayload, now: int) -> None:
+    """C6: an AMC refuses what was built here, and following it up is the operator's: nobody else is told."""
+    (payload_id,) = payloads.insert_many(conn, [file], now)
+    hold = NewHold(
+        opened_at=now,
+        subject=HoldSubject.RETURN,
+        message_id=message.id,
+        code="lot-amc-refuse",
+        sentence="Une AMC refuse des lots du flux AMC, que le concentrateur a construits. [règle C6]",
+        return_id=return_id,
+        payload_id=payload_id,
+        insurer_id=message.insurer_id,
+    )
+    holds.open_hold(conn, hold)
+
+
 def _hand_over(conn: Connection, message: Message, verdict: _Verdict, share: _Share, now: int) -> None:
     consignment_id = write_letter(conn, share.letter) if share.letter is not None else None
     state = ReturnState.DELIVERED if share.letter is not None else ReturnState.OWN
@@ -192,6 +216,8 @@ def _hand_over(conn: Connection, message: Message, verdict: _Verdict, share: _Sh
     row = _row(message, read, share.practitioner_id, consignment_id, share.evidence, digest, len(share.content), state)
     return_id = returns.insert_return(conn, row)
     moved = write_states(conn, return_id, share.answered, now)
+    if share.letter is None and verdict.file is not None:
+        _hold_refusal(conn, message, return_id, verdict.file, now)
     event = _event(
         message,
         "retour",

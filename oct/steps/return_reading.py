@@ -33,6 +33,8 @@ from oct.store.returns import InvoiceReference, LotReference
 
 _COMPOSTAGE = re.compile(r"(?<!\d)\d{19}(?!\d)")
 _ARL = "AR"
+_LARGEST = 8 << 20
+"""Bytes of a return that is parsed: some 300,000 entities, and 30 times its size in memory (H3). Others wait."""
 
 
 class ReturnKind(StrEnum):
@@ -69,6 +71,9 @@ def read_return(opened: Opened, profiles: Profiles, layouts: Layouts, entities: 
         expected = announced in {Kind.ARL, Kind.RSP}
         kind = ReturnKind(announced.value) if announced is not None and expected else ReturnKind.TEXT
         return ReadReturn(kind, None, fault if expected else None)
+    if len(opened.file) > _LARGEST:
+        large = FormatError("retour-trop-grand", "Le retour est trop grand pour être lu : plus de 8 Mio.", rule="H3")
+        return ReadReturn(ReturnKind.RSP, frame, large)
     try:
         if frame.application == _ARL or announced is Kind.ARL:
             return ReadReturn(ReturnKind.ARL, read_arl(opened.file, layouts))

@@ -76,9 +76,12 @@ class Numbering:
         return f"{stamp:%Y%m%d%H%M%S}{number:05d}"
 
     def next_lot_number(self, ps_number: str, amc_number: str) -> str:
-        """001 to 999, then 001 again, for the lots derived from this PS for this AMC (C5)."""
+        """999 down to 001, then 999 again, for the lots derived from this PS for this AMC (C5).
+
+        Practitioners' software counts up from 001: on one day, its DRE lots and ours for one AMC share no number.
+        """
         number = reserve(self._store, f"lot:{ps_number}:{amc_number}", 1)[0]
-        return f"{(number - 1) % _LOTS + 1:03d}"
+        return f"{_LOTS - (number - 1) % _LOTS:03d}"
 
     def _draw(self) -> int:
         now = self._clock()

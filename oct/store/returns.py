@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, insert, or_, select, update
 
 from oct.store.rows import columns, values
-from oct.store.tables import consignments, invoices, lots, messages, return_lots, returns
+from oct.store.tables import consignments, invoices, lots, mailbox_items, messages, return_lots, returns
 
 _CHUNK = 500
 """References looked up in one statement."""
@@ -75,6 +75,10 @@ class KeptReturn:
     trace: str
     recipient: str
     sending: str
+    hosted: bool
+    """Whether it lies in a mailbox hosted here."""
+    fetched_at: int | None
+    """When it was first fetched there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +164,17 @@ def listing(
 ) -> list[KeptReturn]:
     """The returns received since an instant, the oldest first: of one practitioner, sent to one address, when given."""
     statement = (
-        select(*_COLUMNS, messages.c.trace, consignments.c.recipient, consignments.c.state.label("sending"))
+        select(
+            *_COLUMNS,
+            messages.c.trace,
+            consignments.c.recipient,
+            consignments.c.state.label("sending"),
+            mailbox_items.c.id.is_not(None) & mailbox_items.c.hidden_at.is_(None),
+            mailbox_items.c.fetched_at,
+        )
         .join(messages, messages.c.id == returns.c.message_id)
         .outerjoin(consignments, consignments.c.id == returns.c.consignment_id)
+        .outerjoin(mailbox_items, mailbox_items.c.consignment_id == consignments.c.id)
         .where(returns.c.received_at >= since)
     )
     if practitioner_id is not None:
@@ -170,8 +182,8 @@ def listing(
     if sent_to is not None:
         statement = statement.where(consignments.c.recipient == sent_to)
     return [
-        KeptReturn(Return(*row), trace, recipient or "", sending or "")
-        for *row, trace, recipient, sending in conn.execute(statement.order_by(returns.c.id))
+        KeptReturn(Return(*row), trace, recipient or "", sending or "", bool(hosted), fetched_at)
+        for *row, trace, recipient, sending, hosted, fetched_at in conn.execute(statement.order_by(returns.c.id))
     ]
 
 
