@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from oct.clock import Clock, system_clock
 from oct.crypto.atrest import Vault, load_master_keys
 from oct.crypto.keystore import KeyRing
@@ -41,11 +43,13 @@ from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.receive import Receiver
 from oct.steps.runner import Pace, Runner
+from oct.steps.seal import Sealer
 from oct.steps.workshop import Rules, Workshop
 from oct.store.engine import Store, open_store
 from oct.store.numbering import Numbering, trace_number
 from oct.store.registry import Registry
 from oct.store.schema import check_schema
+from oct.trace.heads import Signer, load_signer
 
 _GRACE_S = 8.0
 """What a clean stop leaves to open transactions (P5: 10 s in all)."""
@@ -62,6 +66,26 @@ def open_vault(settings: Settings) -> Vault:
             "cle-maitresse-absente", f"Aucune clé maîtresse dans {settings.keys.master} : « oct init » en crée une."
         )
     return Vault(masters, max(masters))
+
+
+def open_sealer(settings: Settings, workshop: Workshop) -> Sealer:
+    """What puts the events under signed heads."""
+    return Sealer(workshop.store, _signer(settings), settings.journal.heads, workshop.clock)
+
+
+def _signer(settings: Settings) -> Signer:
+    directory = settings.journal.keys
+    try:
+        signer = load_signer(directory)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        raise ConfigurationError(
+            "cle-journal-illisible", f"La dernière clé de {directory} ne peut pas être lue : Ed25519, PEM, sans phrase."
+        ) from None
+    if signer is None:
+        raise ConfigurationError(
+            "cle-journal-absente", f"Aucune clé de journal dans {directory} : « oct init » en crée une."
+        )
+    return signer
 
 
 def open_checked_store(settings: Settings) -> Store:
@@ -179,7 +203,7 @@ class Program:
             look=worker.sweep,
             any_recipient=bool(settings.delivery.relay) and not settings.delivery.routes,
         )
-        self._runner = Runner(workshop, connector(settings), pace, _NAME)
+        self._runner = Runner(workshop, connector(settings), pace, _NAME, open_sealer(settings, workshop))
         self._door = self._make_door()
         self._hosted = HostedMailboxes(workshop.store, workshop.vault, workshop.clock, workshop.chance, _NAME)
         self._pop = self._make_pop()

@@ -1,6 +1,7 @@
 """`oct init`: a folder ready to work: configuration, keys and certificate request, master key, database.
 
-Run again in a folder that has its configuration, it changes nothing but the schema of the database. With `--test` it
+Run again in a folder that has its configuration, it brings the database up to date and makes the key of the journal if
+there is none, and changes nothing else. With `--test` it
 makes a whole trial authority, whose private keys stay in `essai/` so that simulators can issue more certificates.
 """
 
@@ -43,8 +44,10 @@ def init(
 
     path = directory / CONFIG_NAME
     if path.exists():
-        upgrade(load(path, os.environ).settings.store.url)
+        settings = load(path, os.environ).settings
+        upgrade(settings.store.url)
         print(f"{path} est déjà là : rien n'y est changé, clés non plus. Base à la version {REVISION}.")
+        _make_journal_key(settings)
         return
     text = _filled(built_in(CONFIG_NAME), {"number": number, "address": address, "name": name})
     check_text(text)
@@ -55,6 +58,7 @@ def init(
     _make_master_key(settings)
     upgrade(settings.store.url)
     _make_keys(directory, settings, test=test)
+    _make_journal_key(settings)
     draft.replace(path)  # last: until then, init run again completes what is missing
     print(f"Configuration : {path}")
     print(f"Base          : version {REVISION}")
@@ -85,6 +89,15 @@ def _make_master_key(settings: Settings) -> None:
     if not load_master_keys(settings.keys.master):
         create_master_key(settings.keys.master / f"{paris(system_clock()):%Y%m%d}.master")
     print(f"Clé maîtresse : {settings.keys.master} (à sauvegarder : sans elle, aucun contenu n'est lisible)")
+
+
+def _make_journal_key(settings: Settings) -> None:
+    """The key of the journal where there is none: older installations had none."""
+    from oct.cli.proof import new_journal_key
+
+    _make_folder(settings.journal.keys)
+    if not any(settings.journal.keys.glob("*.key")):
+        print(f"Clé journal   : créée ; à donner à qui vérifie la trace : {new_journal_key(settings.journal.keys)}")
 
 
 def _make_keys(directory: Path, settings: Settings, *, test: bool) -> None:

@@ -1,4 +1,5 @@
-"""`oct trace`: the whole story of a message, found by any of its identifiers, both directions (J1).
+"""`oct trace show`: the whole story of a message, found by any of its identifiers, both directions (J1); the rest of
+`oct trace` is in proof.py.
 
 Identifiers, amounts, states and replies; never a payload.
 """
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oct.cli import proof
 from oct.cli.opening import ConfigOption, JsonOption, at_desk
 from oct.cli.printing import Instant, cell, instant, print_json, print_rows
 from oct.cli.usage import Noun
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 
     from oct.store.story import Story
 
-app = Noun("La trace : toute l'histoire d'un message.")
+app = Noun("La trace : toute l'histoire d'un message, et sa preuve.")
+for _proof in (proof.export, proof.verify, proof.rotate):
+    app.command()(_proof)
 
 
 @app.callback()
 def _noun() -> None:
-    """La trace : toute l'histoire d'un message."""
+    """La trace : toute l'histoire d'un message, et sa preuve."""
 
 
 @app.command()

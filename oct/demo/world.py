@@ -39,6 +39,7 @@ from oct.simulators.traffic import Claims
 from oct.store import certificates, insurers, practitioners
 from oct.store.certificates import CertificateRole, NewCertificate
 from oct.store.schema import upgrade
+from oct.trace.heads import create_key
 
 CONCENTRATOR = "oct@concentrateur.example"
 ISSUER = "dloi@emetteur.example"
@@ -161,6 +162,8 @@ class World:
         write_private(keys / "oct.key", private_pem(self._own.private_key))
         (keys / "oct.pem").write_bytes(self._own.certificate.public_bytes(Encoding.PEM))
         create_master_key(keys / "master" / "demo.master")
+        (keys / "journal").mkdir()
+        create_key(keys / "journal", "demo")
         config = self.directory / "oct.toml"
         config.write_text(
             _CONFIGURATION.format(

@@ -112,6 +112,13 @@ class KeysSection(Section):
     master: Path = Path("keys/master")
 
 
+class JournalSection(Section):
+    """The proof of the trace: `keys` sign its heads, `heads` is the file they are published in."""
+
+    keys: Path = Path("keys/journal")
+    heads: Path = Path("tetes.jsonl")
+
+
 class CertificatesSection(Section):
     """What a certificate must show before anything is encrypted to it (H8)."""
 
@@ -200,6 +207,7 @@ class Settings(Section):
     delivery: DeliverySection = DeliverySection()
     store: StoreSection = StoreSection()
     keys: KeysSection = KeysSection()
+    journal: JournalSection = JournalSection()
     certificates: CertificatesSection = CertificatesSection()
     clear: ClearSection = ClearSection()
     watch: WatchSection = WatchSection()

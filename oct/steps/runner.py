@@ -23,6 +23,7 @@ from oct.steps.deliver import deliver
 from oct.steps.increments import keep_increment
 from oct.steps.notices import note
 from oct.steps.process import process
+from oct.steps.seal import Sealer
 from oct.steps.send import Connect, send
 from oct.steps.sweep import sweep
 from oct.steps.watch import watch
@@ -31,6 +32,8 @@ from oct.store import consignments, messages
 from oct.store.messages import Message
 
 _log = structlog.get_logger()
+_SEAL_S = 30.0
+"""How often events are sealed: they are under a signed head within 60 s (T1)."""
 _STEPS = {Origin.INSURER: deliver, Origin.ISSUER: keep_increment, Origin.REPORT: note}
 """What brings a message to its end, by whose it is; those of practitioners are processed by batches."""
 
@@ -74,11 +77,12 @@ class Bell:
 class Runner:
     """The embedded worker."""
 
-    def __init__(self, workshop: Workshop, connect: Connect, pace: Pace, name: str) -> None:
+    def __init__(self, workshop: Workshop, connect: Connect, pace: Pace, name: str, sealer: Sealer) -> None:
         self._workshop = workshop
         self._connect = connect
         self._pace = pace
         self._name = name
+        self._sealer = sealer
         self._claims = count()
         self._one_suspect = threading.Lock()
         self._stopping = threading.Event()
@@ -96,17 +100,18 @@ class Runner:
         jobs: list[tuple[Callable[[], bool], Bell]] = [(self._process_some, self.incoming)] * pace.processors
         jobs += [(self._send_some, self._outgoing)] * pace.senders
         self._threads = [threading.Thread(target=self._work, args=job, daemon=True) for job in jobs]
-        self._threads.append(threading.Thread(target=self._sweep, daemon=True))
+        self._threads += [threading.Thread(target=alone, daemon=True) for alone in (self._sweep, self._seal)]
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Lets every thread end what it is doing."""
+        """Lets every thread end what it is doing; what they did is sealed last."""
         self._stopping.set()
         self.incoming.ring()
         self._outgoing.ring()
         for thread in self._threads:
             thread.join()
+        self._survive(self._seal_some)
 
     def _work(self, some: Callable[[], bool], bell: Bell) -> None:
         while not self._stopping.is_set():
@@ -170,6 +175,15 @@ class Runner:
                 if self._survive(partial(self._look_over, look)):
                     self._outgoing.ring()
             self._stopping.wait(self._pace.look / 1000)
+
+    def _seal(self) -> None:
+        """A thread of its own: a long sweep must not make the heads late."""
+        while not self._stopping.is_set():
+            self._survive(self._seal_some)
+            self._stopping.wait(_SEAL_S)
+
+    def _seal_some(self) -> bool:
+        return self._sealer.run() > 0
 
     def _look_over(self, look: Callable[[Workshop], int]) -> bool:
         return look(self._workshop) > 0

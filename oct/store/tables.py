@@ -410,6 +410,35 @@ events = Table(
     Column("data", Text, nullable=False, server_default="{}"),  # JSON: digests, sizes, replies, identifiers
 )
 
+# The journal over the events. Triggers refuse to change or remove rows of these tables and of `events`, except
+# `tree_state`, which says nothing that the others do not.
+
+event_leaves = Table(
+    "event_leaves",
+    metadata,
+    Column("seq", _Id, primary_key=True, autoincrement=False),  # from 0, without holes
+    Column("event_id", BigInteger, ForeignKey("events.id"), nullable=False, unique=True),
+    Column("leaf", LargeBinary(32), nullable=False),
+)
+
+tree_heads = Table(
+    "tree_heads",
+    metadata,
+    Column("size", _Id, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("key", String(16), nullable=False),
+    Column("signature", LargeBinary(64), nullable=False),
+)
+
+tree_state = Table(
+    "tree_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1: its lock is the turn of who seals
+    Column("size", BigInteger, nullable=False),
+    Column("peaks", LargeBinary, nullable=False),  # roots of the perfect subtrees, 32 bytes each
+)
+
 sequences = Table(
     "sequences",
     metadata,

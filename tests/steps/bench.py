@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from oct.bootstrap import connector, open_workshop
+from oct.bootstrap import connector, open_sealer, open_workshop
 from oct.clock import system_clock
 from oct.crypto.atrest import create_master_key
 from oct.crypto.certificates import addresses_of, fingerprint, is_authority, read_bundle
@@ -32,6 +32,7 @@ from oct.store.certificates import CertificateRole, NewCertificate
 from oct.store.events import Event
 from oct.store.holds import Hold
 from oct.store.messages import Message
+from oct.trace.heads import create_key
 
 CLAIMS = Path(__file__).parents[1] / "vectors" / "claims"
 PKI = CLAIMS / "pki"
@@ -47,6 +48,9 @@ url = "{url}"
 [keys]
 directory = "{home}/keys"
 master = "{home}/keys/master"
+[journal]
+keys = "{home}"
+heads = "{home}/tetes.jsonl"
 [delivery]
 relay = "127.0.0.1:{port}"
 tls = "none"
@@ -124,7 +128,9 @@ def bench(home: Path, database_url: str, more: str = "", *, certified: bool = Tr
     """A concentrator in pieces; `more` is added to its settings. Not `certified`: no insurer has a certificate."""
     with installed(home, database_url, more, certified=certified) as (settings, workshop, outside):
         pace = Pace(processors=1, senders=1, batch=10, lease=60_000, look=1_000, any_recipient=True)
-        yield Bench(workshop, Runner(workshop, connector(settings), pace, "essai-"), outside)
+        yield Bench(
+            workshop, Runner(workshop, connector(settings), pace, "essai-", open_sealer(settings, workshop)), outside
+        )
         workshop.store.close()
 
 
@@ -175,6 +181,7 @@ def _keys(home: Path) -> None:
     for name in ("oct.key", "oct.pem"):
         shutil.copy(PKI / name, home / "keys")
     create_master_key(home / "keys" / "master" / "essai.master")
+    create_key(home, "journal")
 
 
 def _directory(conn: Connection) -> None:

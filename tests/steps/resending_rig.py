@@ -54,7 +54,8 @@ class Rig(Bench):
 
     def __init__(self, pieces: Bench, clock: Hand) -> None:
         workshop = replace(pieces.workshop, clock=clock, numbering=Numbering(pieces.workshop.store, clock))
-        runner = Runner(workshop, pieces._runner._connect, pieces._runner._pace, f"essai-{next(_numbers)}-")
+        name = f"essai-{next(_numbers)}-"
+        runner = Runner(workshop, pieces._runner._connect, pieces._runner._pace, name, pieces._runner._sealer)
         super().__init__(workshop, runner, pieces.outside)
         self.clock = clock
 

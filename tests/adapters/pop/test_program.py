@@ -17,6 +17,7 @@ from oct.errors import ConfigurationError
 from oct.settings import load
 from oct.steps.workshop import Workshop
 from oct.store import mailboxes, payloads, practitioners
+from oct.trace.heads import create_key
 from tests.adapters.pop.boxes import LOGIN, PASSWORD, letter, write_identity
 from tests.adapters.store.arrivals import NOW, add_practitioner
 
@@ -30,6 +31,8 @@ def written(home: Path, url: str, pop: str) -> Path:
         shutil.copy(_PKI / name, home / "keys")
     create_master_key(home / "keys" / "master" / "essai.master")
     path = home / "oct.toml"
+    (home / "keys" / "journal").mkdir()
+    create_key(home / "keys" / "journal", "essai")
     path.write_text(f'[store]\nurl = "{url}"\n[smtp]\nlisten = ["127.0.0.1:0"]\n{pop}')
     return path
 

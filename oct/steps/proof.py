@@ -1,0 +1,69 @@
+"""Hands out the proof of the trace, and verifies the log where it stands (J2, T1, T2).
+
+Takes one snapshot of the database; neither needs the key that signs. An export is written beside its place and moved
+there when it is whole, so that an interrupted one leaves no bundle. Failure: ProofError (the log itself does not hold),
+OSError (the file).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from oct.store import journal
+from oct.store.engine import Store
+from oct.store.journal import Selection
+from oct.trace.bundle import Log, write_bundle
+from oct.trace.verify import (
+    ProofError,
+    PublicKeys,
+    TreeHead,
+    check_order,
+    check_published,
+    check_signatures,
+    check_whole,
+)
+
+_LATE_MS = 120_000
+"""An event this much older than the newest head was written by nobody here, or it would be under the tree."""
+
+
+def export(store: Store, path: Path, selection: Selection | None, now: int) -> int:
+    """Writes the bundle of a selection, or of the whole log (None); how many events."""
+    draft = path.with_name(path.name + ".partiel")
+    try:
+        with store.read() as conn:
+            log = Log(journal.heads(conn), partial(journal.leaves, conn))
+            lines = _present(conn, log.size, selection or Selection())
+            count = write_bundle(draft, log, lines, whole=selection is None, exported_at=now)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return count
+
+
+def _present(conn: Connection, size: int, selection: Selection) -> Iterator[tuple[int, bytes]]:
+    for seq, line in journal.lines(conn, size, selection):
+        if not line:
+            raise ProofError(f"L'événement n° {seq} manque : supprimé de la base.", seq)
+        yield seq, line
+
+
+def verify_live(store: Store, keys: PublicKeys, published: Sequence[TreeHead], now: int) -> int:
+    """Verifies the log in the database against its heads and those published; how many events. Raises ProofError."""
+    with store.read() as conn:
+        heads = journal.heads(conn)
+        check_signatures(heads, keys)
+        check_order(heads)
+        size = heads[-1].size if heads else 0
+        sealed = journal.sealed_count(conn)
+        lines = (line for _, line in journal.lines(conn, sealed))
+        count = check_whole(lines, journal.leaves(conn, 0, sealed), heads, published)
+        check_published(heads, published, now)
+        stranger = journal.first_unsealed(conn, heads[-1].at - _LATE_MS) if size else None
+    if stranger is not None:
+        raise ProofError(f"L'événement d'identifiant {stranger} n'est sous aucune tête : il a été ajouté après coup.")
+    return count

@@ -1,0 +1,195 @@
+"""The journal over the events: which are not sealed yet, the leaves and heads of the tree, the lines they prove (J2).
+
+Sealing gives each committed event its place (`seq`) without holes, in order of id within each run, and it must miss
+none. On SQLite writers take turns, so ids are committed in their order and whatever is above the last sealed id is to
+be sealed. On PostgreSQL a transaction may commit a smaller id later than its neighbours commit theirs, so each run
+seals every visible event without a leaf above a *horizon*: an id below which none can appear any more. Whoever holds
+an unseen id below M, the largest id a run has seen, took its transaction id before that (a trigger of `events` sees to
+it), hence before X, the id that the run's own transaction takes after looking. Once all transactions before X have
+ended (`pg_snapshot_xmin`), a later run that looks from the old horizon finds whatever they committed, and M becomes the
+horizon. It lives in memory: a process that starts looks from the beginning, once, so neither a dump restored into
+another cluster nor a crash can hide an event. Nobody waits: a transaction that stays open only keeps the horizon back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select, text, true, update
+
+from oct.store.rows import columns, insert_rows, values
+from oct.store.tables import consignments, event_leaves, events, messages, returns, tree_heads, tree_state
+from oct.trace.canonical import canonical
+from oct.trace.verify import LEAF, Tree, TreeHead
+
+_PAGE = 5000
+_FIELDS = (
+    events.c.id,
+    events.c.at,
+    events.c.kind,
+    events.c.outcome,
+    events.c.message_id.label("message"),
+    messages.c.trace,
+    events.c.consignment_id.label("consignment"),
+    events.c.return_id.label("return"),
+    events.c.practitioner_id.label("practitioner"),
+    events.c.insurer_id.label("insurer"),
+    events.c.actor,
+    events.c.data,
+)
+"""What the canonical line of an event is made of, besides `seq`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """From where a run looks: above `settled`; `seen` becomes settled once all transactions before `xid` have ended."""
+
+    settled: int = 0
+    seen: int = 0
+    xid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which events: of one practitioner's account, from `since` to before `until` (ms); None: all."""
+
+    practitioner_id: int | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+# Sealing -----------------------------------------------------------------------------------------------------
+
+
+def take_turn(conn: Connection) -> Tree:
+    """The tree as it is; who else seals waits until this transaction ends."""
+    row = conn.execute(select(tree_state.c.size, tree_state.c.peaks).with_for_update()).one()
+    return Tree(row.size, (row.peaks[at : at + LEAF] for at in range(0, len(row.peaks), LEAF)))
+
+
+def unsealed(conn: Connection, horizon: Horizon, limit: int) -> tuple[list[dict[str, Any]], Horizon]:
+    """The oldest events without a leaf, at most `limit`, as fields of canonical lines; and where to look next."""
+    if conn.dialect.name == "sqlite":
+        last = conn.execute(select(func.max(event_leaves.c.event_id))).scalar()
+        return _without_leaf(conn, last or 0, limit), horizon
+    ended = int(conn.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one())
+    found = _without_leaf(conn, horizon.settled, limit)
+    if len(found) == limit:
+        return found, horizon
+    if ended < horizon.xid:
+        return found, horizon
+    seen = conn.execute(select(func.max(event_leaves.c.event_id))).scalar() or 0
+    seen = max([seen, *(event["id"] for event in found)])
+    own = int(conn.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
+    return found, Horizon(horizon.seen, seen, own)
+
+
+def _without_leaf(conn: Connection, above: int, limit: int) -> list[dict[str, Any]]:
+    statement = (
+        select(*_FIELDS)
+        .select_from(events.outerjoin(messages).outerjoin(event_leaves))
+        .where(events.c.id > above, event_leaves.c.seq.is_(None))
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return [dict(row) for row in conn.execute(statement).mappings()]
+
+
+def keep(conn: Connection, leaves: Iterable[tuple[int, int, bytes]], tree: Tree, head: TreeHead) -> None:
+    """Writes leaves (seq, event id, hash), the tree they lead to and its head."""
+    rows = [{"seq": seq, "event_id": event_id, "leaf": leaf} for seq, event_id, leaf in leaves]
+    insert_rows(conn, event_leaves, rows)
+    insert_rows(conn, tree_heads, [values(head)])
+    conn.execute(update(tree_state).values(size=tree.size, peaks=b"".join(tree.peaks)))
+
+
+# Reading -----------------------------------------------------------------------------------------------------
+
+
+def last_head(conn: Connection) -> TreeHead | None:
+    """The newest head."""
+    row = conn.execute(_heads().order_by(tree_heads.c.size.desc()).limit(1)).one_or_none()
+    return None if row is None else TreeHead(*row)
+
+
+def heads(conn: Connection, after: int = -1, limit: int | None = None) -> list[TreeHead]:
+    """The heads signed after an instant (ms), by size."""
+    statement = _heads().where(tree_heads.c.at > after).order_by(tree_heads.c.size).limit(limit)
+    return [TreeHead(*row) for row in conn.execute(statement)]
+
+
+def _heads() -> Select[Any]:
+    return select(*columns(tree_heads, TreeHead))
+
+
+def leaves(conn: Connection, first: int, end: int) -> Iterator[bytes]:
+    """The leaves from `first` to before `end`, in order."""
+    while first < end:
+        upto = min(first + _PAGE, end)
+        here = (event_leaves.c.seq >= first) & (event_leaves.c.seq < upto)
+        yield from conn.execute(select(event_leaves.c.leaf).where(here).order_by(event_leaves.c.seq)).scalars()
+        first = upto
+
+
+def lines(conn: Connection, end: int, selection: Selection = Selection()) -> Iterator[tuple[int, bytes]]:
+    """The canonical lines of sealed events below `end`, with their place; an empty line for an event that is gone."""
+    wanted, last = _wanted(selection), -1
+    while rows := _sealed_page(conn, last, end, wanted):
+        yield from ((row["seq"], _line(row)) for row in rows)
+        last = rows[-1]["seq"]
+
+
+def _sealed_page(conn: Connection, last: int, end: int, wanted: ColumnElement[bool]) -> Sequence[RowMapping]:
+    statement = (
+        select(event_leaves.c.seq, *_FIELDS)
+        .select_from(event_leaves.outerjoin(events).outerjoin(messages))
+        .where(event_leaves.c.seq > last, event_leaves.c.seq < end, wanted)
+        .order_by(event_leaves.c.seq)
+        .limit(_PAGE)
+    )
+    return conn.execute(statement).mappings().all()
+
+
+def _line(row: RowMapping) -> bytes:
+    return canonical(row["seq"], dict(row)) if row["id"] is not None else b""
+
+
+def _wanted(selection: Selection) -> ColumnElement[bool]:
+    account = selection.practitioner_id
+    conditions: list[ColumnElement[bool]] = [true()]
+    if selection.since is not None:
+        conditions.append(events.c.at >= selection.since)
+    if selection.until is not None:
+        conditions.append(events.c.at < selection.until)
+    if account is not None:
+        conditions.append(
+            or_(
+                events.c.practitioner_id == account,
+                messages.c.practitioner_id == account,
+                *(
+                    reference.in_(select(table.c.id).where(table.c.practitioner_id == account))
+                    for reference, table in ((events.c.consignment_id, consignments), (events.c.return_id, returns))
+                ),
+            )
+        )
+    return and_(*conditions)
+
+
+def sealed_count(conn: Connection) -> int:
+    """One more than the last place of the log."""
+    last = conn.execute(select(func.max(event_leaves.c.seq))).scalar()
+    return 0 if last is None else last + 1
+
+
+def unsealed_count(conn: Connection) -> int:
+    """How many events have no leaf yet."""
+    statement = select(func.count()).select_from(events.outerjoin(event_leaves))
+    return conn.execute(statement.where(event_leaves.c.seq.is_(None))).scalar_one()
+
+
+def first_unsealed(conn: Connection, before: int) -> int | None:
+    """The id of the first event written before an instant (ms) that has no leaf."""
+    statement = select(func.min(events.c.id)).select_from(events.outerjoin(event_leaves))
+    return conn.execute(statement.where(event_leaves.c.seq.is_(None), events.c.at < before)).scalar()

@@ -1,0 +1,89 @@
+"""Writes what is handed to an auditor: a zip of events, heads, proofs, the verifier and how to use it (see verify.py).
+
+The caller gives the events' lines in their order and where leaves are read; nothing is held in memory but the heads and
+one hash for each 256 leaves. OSError when the file cannot be written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from oct.trace import verify
+from oct.trace.merkle import Prover
+from oct.trace.verify import COLUMNS, FORMAT, TreeHead, csv_line, csv_row, read_event
+
+_DAY_MS = 86_400_000
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The sealed log up to the last of its heads. `leaves(first, end)` gives leaves in order."""
+
+    heads: Sequence[TreeHead]
+    leaves: Callable[[int, int], Iterator[bytes]]
+
+    @property
+    def size(self) -> int:
+        """How many events are sealed."""
+        return self.heads[-1].size if self.heads else 0
+
+
+def write_bundle(path: Path, log: Log, lines: Iterable[tuple[int, bytes]], *, whole: bool, exported_at: int) -> int:
+    """Writes the bundle of these events (place and line), all of the log when `whole`; how many events."""
+    with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=3) as files, TemporaryFile() as table:
+        about = {"exported_at": exported_at, "format": FORMAT, "size": log.size, "whole": whole}
+        files.writestr("lot.json", json.dumps(about, indent=1) + "\n")
+        files.writestr("verify.py", Path(verify.__file__).read_bytes())
+        files.writestr("COMMENT-VERIFIER.md", (_HERE / "COMMENT-VERIFIER.md").read_bytes())
+        heads = log.heads if whole else _chain(log.heads)
+        files.writestr("tetes.jsonl", b"".join(head.line() + b"\n" for head in heads))
+        with files.open("evenements.jsonl", "w", force_zip64=True) as events:
+            places = _write_events(lines, events, table)
+        with files.open("evenements.csv", "w", force_zip64=True) as copy:
+            table.seek(0)
+            while block := table.read(1 << 20):
+                copy.write(block)
+        if whole:
+            with files.open("empreintes.bin", "w", force_zip64=True) as leaves:
+                for leaf in log.leaves(0, log.size):
+                    leaves.write(leaf)
+        else:
+            with files.open("preuves.jsonl", "w", force_zip64=True) as proofs:
+                _write_proofs(proofs, log, heads, places)
+    return len(places)
+
+
+def _chain(heads: Sequence[TreeHead]) -> list[TreeHead]:
+    """The last head of each day (UTC): what a selection shows of the log's growth."""
+    return list({head.at // _DAY_MS: head for head in heads}.values())
+
+
+def _write_events(lines: Iterable[tuple[int, bytes]], events: IO[bytes], table: IO[bytes]) -> list[int]:
+    places = []
+    table.write(csv_line(COLUMNS).encode())
+    for seq, line in lines:
+        events.write(line + b"\n")
+        table.write(csv_row(read_event(line)).encode("utf-8", "surrogatepass"))
+        places.append(seq)
+    return places
+
+
+def _write_proofs(proofs: IO[bytes], log: Log, heads: Sequence[TreeHead], places: Iterable[int]) -> None:
+    prover = Prover(log.leaves(0, log.size), lambda first, end: list(log.leaves(first, end)))
+    for earlier, later in pairwise(heads):
+        path = prover.consistency(earlier.size, later.size)
+        proofs.write(_proof({"from": earlier.size, "to": later.size}, path))
+    for seq in places:
+        proofs.write(_proof({"seq": seq}, prover.inclusion(seq)))
+
+
+def _proof(about: dict[str, Any], path: Iterable[bytes]) -> bytes:
+    return json.dumps({**about, "path": [node.hex() for node in path]}, separators=(",", ":")).encode() + b"\n"

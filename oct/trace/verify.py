@@ -1,0 +1,462 @@
+"""Verifies an export of the trace of an OCT concentrator, on any machine: `python verify.py BUNDLE --key PUBLIC.pem`.
+
+This file stands alone (Python 3.11, `cryptography`) and a copy of it goes into every bundle. It says that all is as it
+was sealed (exit 0), or names the first bad event (exit 1); 2 is wrong use. As a module it raises `ProofError`.
+
+Formats. An event is one line of canonical JSON (see canonical.py); its leaf is SHA-256(00 || line without its end).
+Nodes are SHA-256(01 || left || right), as RFC 9162 §2.1.1 has it. A tree head is one line of JSON: size, at (ms UTC),
+root, key (first 8 bytes of the SHA-256 of the raw public key), signature: all binary values in hexadecimal. Ed25519
+signs the text "oct-tree-head-v1\\n<size>\\n<at>\\n<root in hexadecimal>\\n".
+
+A bundle is a zip: `lot.json` (format, exported_at, whole, size), `evenements.jsonl`, `evenements.csv` (the same),
+`tetes.jsonl` (heads by size). The whole log has `empreintes.bin` (32 bytes a leaf) besides: every head is recomputed.
+A selection has `preuves.jsonl`: {"from", "to", "path"} from each head to the next, {"seq", "path"} for each event, to
+the last head. A selection proves that its events are in the log as they were, not that nothing else was left out.
+
+Heads published outside the database (`--heads`) are what shows that an older copy was restored or that somebody who
+holds the key computed the whole log anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import io
+import json
+import re
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+FORMAT = "oct-trace-1"
+COLUMNS = (
+    "seq", "at", "kind", "outcome", "trace", "message", "consignment", "return", "practitioner", "insurer", "actor",
+    "id", "data",
+)  # fmt: skip
+"""Of the CSV, in this order; all but `at` (there ISO 8601) and `data` (there JSON) as in the line of the event."""
+LEAF = 32
+PublicKeys = Mapping[str, Ed25519PublicKey]
+_END = 1 << 62
+
+
+class ProofError(Exception):
+    """What does not hold. `seq` is the first bad event (from 0), None when it is not about one."""
+
+    def __init__(self, sentence: str, seq: int | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.seq = seq
+
+
+# Hashing (RFC 9162 §2.1) -------------------------------------------------------------------------------------
+
+
+def leaf_hash(line: bytes) -> bytes:
+    """The leaf of an event."""
+    return hashlib.sha256(b"\0" + line).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The node above two others."""
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+class Tree:
+    """A tree that grows leaf by leaf and remembers only the roots of its perfect subtrees, the largest first."""
+
+    def __init__(self, size: int = 0, peaks: Iterable[bytes] = ()) -> None:
+        self.size = size
+        self.peaks = list(peaks)
+
+    def add(self, leaf: bytes) -> None:
+        """One leaf more."""
+        below = self.size
+        while below & 1:
+            leaf = node_hash(self.peaks.pop(), leaf)
+            below >>= 1
+        self.peaks.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The hash of the whole tree."""
+        if not self.peaks:
+            return hashlib.sha256(b"").digest()
+        root = self.peaks[-1]
+        for peak in reversed(self.peaks[:-1]):
+            root = node_hash(peak, root)
+        return root
+
+
+def is_included(leaf: bytes, seq: int, size: int, root: bytes, path: Sequence[bytes]) -> bool:
+    """Whether `path` leads from the leaf at `seq` to the root of the tree of `size` (RFC 9162 §2.1.3.2)."""
+    if not 0 <= seq < size:
+        return False
+    index, last, node = seq, size - 1, leaf
+    for other in path:
+        if last == 0:
+            return False
+        if index & 1 or index == last:
+            node = node_hash(other, node)
+            while not index & 1 and index:
+                index, last = index >> 1, last >> 1
+        else:
+            node = node_hash(node, other)
+        index, last = index >> 1, last >> 1
+    return last == 0 and node == root
+
+
+def is_consistent(size: int, root: bytes, later_size: int, later_root: bytes, path: Sequence[bytes]) -> bool:
+    """Whether `path` shows that the later tree began with the earlier one (RFC 9162 §2.1.4.2)."""
+    if size == later_size:
+        return not path and root == later_root
+    if not 0 < size < later_size:
+        return False
+    steps = list(path)
+    if size & (size - 1) == 0:
+        steps.insert(0, root)
+    if not steps:
+        return False
+    index, last = size - 1, later_size - 1
+    while index & 1:
+        index, last = index >> 1, last >> 1
+    early = late = steps[0]
+    for other in steps[1:]:
+        if last == 0:
+            return False
+        if index & 1 or index == last:
+            early, late = node_hash(other, early), node_hash(other, late)
+            while not index & 1 and index:
+                index, last = index >> 1, last >> 1
+        else:
+            late = node_hash(late, other)
+        index, last = index >> 1, last >> 1
+    return last == 0 and early == root and late == later_root
+
+
+# Tree heads --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TreeHead:
+    """What the log was at an instant (ms UTC): its size and root, signed by the key of that id."""
+
+    size: int
+    at: int
+    root: bytes
+    key: str
+    signature: bytes
+
+    def line(self) -> bytes:
+        """As it is published, without line end."""
+        fields = {
+            "at": self.at, "key": self.key, "root": self.root.hex(), "signature": self.signature.hex(),
+            "size": self.size,
+        }  # fmt: skip
+        return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def signed_text(size: int, at: int, root: bytes) -> bytes:
+    """What the signature of a head covers."""
+    return f"oct-tree-head-v1\n{size}\n{at}\n{root.hex()}\n".encode()
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """How a head names its key."""
+    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+def read_public_keys(pems: Iterable[bytes]) -> dict[str, Ed25519PublicKey]:
+    """The keys of PEM files, several in one file when keys were rolled over. Raises ProofError."""
+    found = {}
+    for pem in pems:
+        for block in re.findall(b"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", pem, re.DOTALL):
+            try:
+                key = serialization.load_pem_public_key(block)
+            except ValueError:
+                raise ProofError("Une clé publique ne peut pas être lue.") from None
+            if isinstance(key, Ed25519PublicKey):
+                found[key_id(key)] = key
+    if not found:
+        raise ProofError("Aucune clé publique Ed25519 (PEM) n'a été donnée.")
+    return found
+
+
+def read_head(line: bytes) -> TreeHead:
+    """A published line. Raises ProofError."""
+    try:
+        fields = json.loads(line)
+        size, at, key = fields["size"], fields["at"], fields["key"]
+        root, signature = bytes.fromhex(fields["root"]), bytes.fromhex(fields["signature"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ProofError("Une tête signée est illisible.") from None
+    if type(size) is not int or type(at) is not int or size < 1 or not 0 <= at < _END or type(key) is not str:
+        raise ProofError("Une tête signée est illisible.")
+    return TreeHead(size, at, root, key, signature)
+
+
+def check_signatures(heads: Iterable[TreeHead], keys: PublicKeys) -> None:
+    """Raises ProofError unless each head is signed by one of the keys."""
+    for head in heads:
+        if head.key not in keys:
+            raise ProofError(f"La clé {head.key[:16]!a} de la tête {_named(head)} n'a pas été donnée.")
+        try:
+            keys[head.key].verify(head.signature, signed_text(head.size, head.at, head.root))
+        except InvalidSignature:
+            raise ProofError(f"La signature de la tête {_named(head)} est fausse.") from None
+
+
+def check_order(heads: Sequence[TreeHead]) -> None:
+    """Raises ProofError unless the heads, in their order, grow in size and in time."""
+    for earlier, later in pairwise(heads):
+        if later.size <= earlier.size or later.at <= earlier.at:
+            raise ProofError(
+                f"Après la tête {_named(earlier)} vient la tête {_named(later)} : "
+                "une copie antérieure a été restaurée, ou des têtes ont été déplacées.",
+                min(later.size, earlier.size),
+            )
+
+
+# The log -----------------------------------------------------------------------------------------------------
+
+
+def check_published(heads: Sequence[TreeHead], published: Sequence[TreeHead], exported_at: int) -> None:
+    """Raises ProofError when the log's heads are not those that were published outside, up to `exported_at` (ms)."""
+    check_order(published)
+    if not published:
+        return
+    by_size = {head.size: head for head in published}
+    first_at, last_at = published[0].at, published[-1].at
+    agreed = 0
+    for head in heads:
+        outside = by_size.get(head.size)
+        if outside is None and first_at <= head.at <= last_at:
+            raise ProofError(f"La tête {_named(head)} n'a jamais été publiée : le journal a été recalculé.", agreed)
+        if outside is not None and outside.root != head.root:
+            raise ProofError(f"La tête {_named(head)} a été publiée autrement : le journal a été recalculé.", agreed)
+        agreed = head.size if outside is not None else agreed
+    size = heads[-1].size if heads else 0
+    for head in published:
+        if head.size > size and head.at <= exported_at:
+            raise ProofError(
+                f"Le journal s'arrête avant l'événement n° {size}, alors que la tête {_named(head)} a été publiée : "
+                "sa fin a été coupée, ou une copie antérieure restaurée.",
+                size,
+            )
+
+
+def check_whole(
+    lines: Iterable[bytes], leaves: Iterable[bytes], heads: Sequence[TreeHead], published: Sequence[TreeHead] = ()
+) -> int:
+    """Recomputes every head from the events (lines without end) in their order; how many events. Raises ProofError.
+
+    `leaves` are the leaves as they were kept: they tell which event was altered; the heads prove the leaves.
+    """
+    awaited: dict[int, list[TreeHead]] = {}
+    for head in (*heads, *published):
+        awaited.setdefault(head.size, []).append(head)
+    tree, proven, kept = Tree(), 0, iter(leaves)
+    for line in lines:
+        seq = tree.size
+        _check_place(line, seq)
+        leaf = leaf_hash(line)
+        if leaf != next(kept, None):
+            raise ProofError(f"L'événement n° {seq} ne correspond pas à son empreinte : il a été altéré.", seq)
+        tree.add(leaf)
+        for head in awaited.pop(tree.size, ()):
+            if head.root != tree.root():
+                raise _unproven(head, proven)
+            proven = tree.size
+    missing = [head for head in heads if head.size > tree.size]
+    if missing:
+        raise ProofError(f"L'événement n° {tree.size} manque : la tête {_named(missing[0])} l'annonce.", tree.size)
+    if next(kept, None) is not None or (heads[-1].size if heads else 0) != tree.size:
+        raise ProofError(f"L'événement n° {proven} n'est sous aucune tête signée : il a été ajouté.", proven)
+    return tree.size
+
+
+def _check_place(line: bytes, seq: int) -> None:
+    found = read_event(line).get("seq") if line else None
+    if found == seq:
+        return
+    if line and type(found) is int and found < seq:
+        raise ProofError(f"À la place de l'événement n° {seq} se trouve le n° {found} : ajouté ou déplacé.", seq)
+    raise ProofError(f"L'événement n° {seq} manque : supprimé ou déplacé.", seq)
+
+
+def _unproven(head: TreeHead, proven: int) -> ProofError:
+    where = f"l'événement n° {proven}"
+    if head.size - proven > 1:
+        where = f"un événement entre le n° {proven} et le n° {head.size - 1}"
+    return ProofError(f"La tête {_named(head)} ne correspond pas aux événements : {where} a été altéré.", proven)
+
+
+def read_event(line: bytes) -> dict[str, Any]:
+    """The fields of an event; none when the line is not one."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def csv_row(event: Mapping[str, Any]) -> str:
+    """The line of the CSV that says the same as an event. Raises ValueError, TypeError or OverflowError."""
+    instant = datetime.fromtimestamp(event["at"] / 1000, UTC).isoformat(timespec="milliseconds")
+    data = json.dumps(event["data"], ensure_ascii=False, sort_keys=True)
+    said = {**event, "at": instant, "data": data}
+    return csv_line([said.get(name) for name in COLUMNS])
+
+
+def csv_line(cells: Sequence[object]) -> str:
+    """Cells as RFC 4180 writes them."""
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue()
+
+
+def _named(head: TreeHead) -> str:
+    return f"de taille {head.size} du {_date(head.at)}"
+
+
+def _date(at: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(at / 1000, UTC):%d/%m/%Y %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"{at} ms"
+
+
+# Bundles -----------------------------------------------------------------------------------------------------
+
+
+def check_bundle(bundle: Path, keys: PublicKeys, published: Sequence[TreeHead] = ()) -> str:
+    """Verifies a bundle; a French sentence that says what holds. Raises ProofError."""
+    try:
+        with zipfile.ZipFile(bundle) as files:
+            return _check_files(files, keys, published)
+    except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ProofError(f"Le lot {bundle.name} est incomplet ou illisible ({type(error).__name__}).") from None
+
+
+def _check_files(files: zipfile.ZipFile, keys: PublicKeys, published: Sequence[TreeHead]) -> str:
+    about = read_event(files.read("lot.json"))
+    exported_at = about.get("exported_at")
+    if about.get("format") != FORMAT or type(exported_at) is not int:
+        raise ProofError("lot.json n'est pas celui d'un lot de preuve de ce format.")
+    heads = read_heads(files.read("tetes.jsonl"), keys)
+    check_order(heads)
+    with files.open("evenements.jsonl") as lines, files.open("evenements.csv") as table:
+        told = _same_as_csv(_lines(lines), table)
+        if about.get("whole") is True:
+            with files.open("empreintes.bin") as leaves:
+                count = check_whole(told, _chunks(leaves), heads, published)
+            what = f"{count} événements, tout le journal"
+        else:
+            with files.open("preuves.jsonl") as proofs:
+                count = _check_selection(told, _lines(proofs), heads)
+            what = f"{count} événements choisis d'un journal de {heads[-1].size if heads else 0}"
+    check_published(heads, published, exported_at)
+    return f"{what}, arrêté au {_date(exported_at)}, {len(heads)} têtes signées : rien n'a été altéré."
+
+
+def read_heads(content: bytes, keys: PublicKeys) -> list[TreeHead]:
+    """The heads of a file, one a line, their signatures checked. Raises ProofError."""
+    heads = [read_head(line) for line in content.splitlines() if line]
+    check_signatures(heads, keys)
+    return heads
+
+
+def _check_selection(lines: Iterable[bytes], proofs: Iterator[bytes], heads: Sequence[TreeHead]) -> int:
+    for earlier, later in pairwise(heads):
+        path = _path(next(proofs, b""), {"from": earlier.size, "to": later.size})
+        if path is None or not is_consistent(earlier.size, earlier.root, later.size, later.root, path):
+            raise ProofError(f"La tête {_named(later)} ne prolonge pas la tête {_named(earlier)}.", earlier.size)
+    last, count = -1, 0
+    for line in lines:
+        seq = read_event(line).get("seq")
+        if type(seq) is not int or seq <= last or not heads:
+            raise ProofError(f"Après l'événement n° {last}, une ligne est ajoutée ou déplacée.", last + 1)
+        path = _path(next(proofs, b""), {"seq": seq})
+        if path is None or not is_included(leaf_hash(line), seq, heads[-1].size, heads[-1].root, path):
+            raise ProofError(f"L'événement n° {seq} n'est pas celui que la tête signée prouve.", seq)
+        last, count = seq, count + 1
+    rest = read_event(next(proofs, b""))
+    if rest:
+        raise ProofError(f"L'événement n° {rest.get('seq')} manque : sa preuve est là, non sa ligne.", rest.get("seq"))
+    return count
+
+
+def _path(line: bytes, about: Mapping[str, int]) -> list[bytes] | None:
+    """The path of a proof; None when it is not about this or cannot be read."""
+    proof = read_event(line)
+    if any(proof.get(name) != value for name, value in about.items()):
+        return None
+    try:
+        return [bytes.fromhex(node) for node in proof["path"]]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _same_as_csv(lines: Iterable[bytes], table: IO[bytes]) -> Iterator[bytes]:
+    """The lines, once the CSV was found to say the same."""
+    expected = csv_line(COLUMNS).encode()
+    same = table.read(len(expected)) == expected
+    for line in lines:
+        yield line  # judged by its proof first
+        event = read_event(line)
+        try:
+            expected = csv_row(event).encode("utf-8", "surrogatepass")
+        except (KeyError, TypeError, ValueError, OverflowError, OSError):
+            raise ProofError("Une ligne n'est pas un événement.", event.get("seq")) from None
+        same = same and table.read(len(expected)) == expected
+        if not same:
+            raise ProofError(f"evenements.csv ne dit pas la même chose de l'événement n° {event['seq']}.", event["seq"])
+    if not same or table.read(1):
+        raise ProofError("evenements.csv ne dit pas la même chose qu'evenements.jsonl.")
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    return (line.removesuffix(b"\n") for line in file)
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(LEAF), b"")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Vérifie un lot de preuve exporté par « oct trace export ».")
+    parser.add_argument("bundle", type=Path, metavar="LOT")
+    parser.add_argument("--key", type=Path, action="append", required=True, metavar="CLE.pem", help="clé publique")
+    parser.add_argument("--heads", type=Path, metavar="FICHIER", help="têtes signées, gardées ailleurs")
+    given = parser.parse_args(arguments)
+    try:
+        pems = [path.read_bytes() for path in given.key]
+        outside = given.heads.read_bytes() if given.heads else b""
+    except OSError as error:
+        print(f"{error.filename} : {error.strerror}", file=sys.stderr)
+        return 2
+    try:
+        keys = read_public_keys(pems)
+        print(check_bundle(given.bundle, keys, read_heads(outside, keys)))
+    except ProofError as fault:
+        print(fault.sentence, file=sys.stderr)
+        return 1
+    if not given.heads:
+        print("Sans --heads, une copie antérieure restaurée entière ne se verrait pas.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
