@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test check unit tools bench clean
+.PHONY: demo test check unit tools bench bench-trace clean
 
 # A whole concentrator at work, on this machine alone. STAY=1 leaves it running.
 demo: $(VENV)/.runtime
@@ -33,6 +33,10 @@ tools:
 bench: $(VENV)/.development
 	$(BIN)/python infra/bench/message_cost.py
 	$(BIN)/python infra/bench/message_cost.py --memory
+
+# One million events sealed, exported, verified.
+bench-trace: $(VENV)/.development
+	$(BIN)/python infra/bench/trace_verify.py
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed" >&2; exit 2; }

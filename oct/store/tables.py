@@ -429,6 +429,7 @@ tree_heads = Table(
     Column("root", LargeBinary(32), nullable=False),
     Column("key", String(16), nullable=False),
     Column("signature", LargeBinary(64), nullable=False),
+    Index("ix_tree_heads_at", "at"),  # what is not published yet
 )
 
 tree_state = Table(

@@ -274,10 +274,11 @@ def check_whole(
         if leaf != next(kept, None):
             raise ProofError(f"L'événement n° {seq} ne correspond pas à son empreinte : il a été altéré.", seq)
         tree.add(leaf)
-        for head in awaited.pop(tree.size, ()):
+        here = awaited.pop(tree.size, ())
+        for head in here:
             if head.root != tree.root():
                 raise _unproven(head, proven)
-            proven = tree.size
+        proven = tree.size if here else proven
     missing = [head for head in heads if head.size > tree.size]
     if missing:
         raise ProofError(f"L'événement n° {tree.size} manque : la tête {_named(missing[0])} l'annonce.", tree.size)
@@ -312,11 +313,17 @@ def read_event(line: bytes) -> dict[str, Any]:
 
 
 def csv_row(event: Mapping[str, Any]) -> str:
-    """The line of the CSV that says the same as an event. Raises ValueError, TypeError or OverflowError."""
-    instant = datetime.fromtimestamp(event["at"] / 1000, UTC).isoformat(timespec="milliseconds")
+    """The line of the CSV that says the same as an event. Raises KeyError for what is none."""
     data = json.dumps(event["data"], ensure_ascii=False, sort_keys=True)
-    said = {**event, "at": instant, "data": data}
+    said = {**event, "at": _instant(event["at"]), "data": data}
     return csv_line([said.get(name) for name in COLUMNS])
+
+
+def _instant(at: Any) -> str:
+    try:
+        return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
+    except (TypeError, ValueError, OverflowError, OSError):
+        return str(at)  # nobody's clock: its leaf tells
 
 
 def csv_line(cells: Sequence[object]) -> str:
@@ -366,6 +373,8 @@ def _check_files(files: zipfile.ZipFile, keys: PublicKeys, published: Sequence[T
             with files.open("preuves.jsonl") as proofs:
                 count = _check_selection(told, _lines(proofs), heads)
             what = f"{count} événements choisis d'un journal de {heads[-1].size if heads else 0}"
+        if table.read(1):
+            raise ProofError("evenements.csv a plus de lignes qu'evenements.jsonl.")
     check_published(heads, published, exported_at)
     return f"{what}, arrêté au {_date(exported_at)}, {len(heads)} têtes signées : rien n'a été altéré."
 
@@ -387,14 +396,20 @@ def _check_selection(lines: Iterable[bytes], proofs: Iterator[bytes], heads: Seq
         seq = read_event(line).get("seq")
         if type(seq) is not int or seq <= last or not heads:
             raise ProofError(f"Après l'événement n° {last}, une ligne est ajoutée ou déplacée.", last + 1)
-        path = _path(next(proofs, b""), {"seq": seq})
+        proof = next(proofs, b"")
+        _check_none_missing(proof, seq)
+        path = _path(proof, {"seq": seq})
         if path is None or not is_included(leaf_hash(line), seq, heads[-1].size, heads[-1].root, path):
             raise ProofError(f"L'événement n° {seq} n'est pas celui que la tête signée prouve.", seq)
         last, count = seq, count + 1
-    rest = read_event(next(proofs, b""))
-    if rest:
-        raise ProofError(f"L'événement n° {rest.get('seq')} manque : sa preuve est là, non sa ligne.", rest.get("seq"))
+    _check_none_missing(next(proofs, b""), _END)
     return count
+
+
+def _check_none_missing(proof: bytes, seq: int) -> None:
+    about = read_event(proof).get("seq")
+    if type(about) is int and about < seq:
+        raise ProofError(f"L'événement n° {about} manque : sa preuve est là, non sa ligne.", about)
 
 
 def _path(line: bytes, about: Mapping[str, int]) -> list[bytes] | None:
@@ -411,19 +426,17 @@ def _path(line: bytes, about: Mapping[str, int]) -> list[bytes] | None:
 def _same_as_csv(lines: Iterable[bytes], table: IO[bytes]) -> Iterator[bytes]:
     """The lines, once the CSV was found to say the same."""
     expected = csv_line(COLUMNS).encode()
-    same = table.read(len(expected)) == expected
+    if table.read(len(expected)) != expected:
+        raise ProofError("evenements.csv n'a pas les bons titres.")
     for line in lines:
         yield line  # judged by its proof first
         event = read_event(line)
         try:
             expected = csv_row(event).encode("utf-8", "surrogatepass")
-        except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        except (KeyError, RecursionError):
             raise ProofError("Une ligne n'est pas un événement.", event.get("seq")) from None
-        same = same and table.read(len(expected)) == expected
-        if not same:
+        if table.read(len(expected)) != expected:
             raise ProofError(f"evenements.csv ne dit pas la même chose de l'événement n° {event['seq']}.", event["seq"])
-    if not same or table.read(1):
-        raise ProofError("evenements.csv ne dit pas la même chose qu'evenements.jsonl.")
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

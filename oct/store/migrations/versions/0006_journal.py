@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("signature", sa.LargeBinary(64), nullable=False),
         sa.PrimaryKeyConstraint("size", name="pk_tree_heads"),
     )
+    op.create_index("ix_tree_heads_at", "tree_heads", ["at"])
     state = op.create_table(
         "tree_state",
         sa.Column("id", sa.Integer(), nullable=False, autoincrement=False),
