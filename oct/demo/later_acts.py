@@ -15,7 +15,7 @@ from oct.simulators.mail import Envelope, Letter, Shape, compose
 from oct.simulators.opposition import increment, request
 from oct.simulators.sending import deliver
 from oct.steps.hosting import restore
-from oct.store import practitioners
+from oct.store import increments, practitioners
 
 _PASSWORD = "mot de passe de la démonstration"  # noqa: S105 - it protects nothing
 _OPERATOR = "demo"
@@ -89,6 +89,7 @@ def opposition_list(stage: Stage) -> None:
     issued = {number: increment(number, concentrator, today, layouts) for number in (_HELD, *_AVAILABLE)}
     for number, content in issued.items():
         deliver(stage.world.door, ISSUER, CONCENTRATOR, _carried(ISSUER, f"DLOI/{number:06d}", "DLOI/SV", content))
+    stage.world.until(lambda: _kept(stage) == list(issued))
     before = len(stage.returned(DOCTOR))
     subject = f"SV140700/{DOCTOR.header_number}/{paris(system_clock()):%Y%m%d%H%M%S}99999/00000"
     asked = request(DOCTOR, _HELD, concentrator, today, layouts)
@@ -97,6 +98,11 @@ def opposition_list(stage: Stage) -> None:
     if stage.returned(DOCTOR)[before:] != [issued[number] for number in _AVAILABLE]:
         act.faults.append("ce ne sont pas les incréments attendus, dans l'ordre")
     stage.expect_art(act)
+
+
+def _kept(stage: Stage) -> list[int]:
+    with stage.world.workshop.store.read() as conn:
+        return increments.numbers(conn)
 
 
 def _carried(sender: str, subject: str, description: str, content: bytes) -> bytes:
