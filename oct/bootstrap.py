@@ -1,17 +1,16 @@
 """The only place that wires settings, store, keys and steps together.
 
-`open_workshop` gives what every step and every command works with; `Program` is the embedded concentrator: the door,
-the worker's threads, in one process on one database. Faults of the environment are ConfigurationErrors of one line
-that say what to do.
+`open_workshop` gives what every step and every command works with; `door`, `hosted`, `pop_door` and `runner` are the
+parts that processes are made of (`oct.programs`). Faults of the environment are ConfigurationErrors of one line that
+say what to do.
 """
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +24,7 @@ from oct.crypto.revocation import RevocationPolicy
 from oct.domain.conventions import check_conventions
 from oct.domain.duplicates import Policy
 from oct.envelope.opening import Opener
-from oct.errors import ConfigurationError, os_reason
+from oct.errors import ConfigurationError
 from oct.formats.entities import Entities
 from oct.formats.layouts import Layouts
 from oct.formats.mime_headers import MessageLimits
@@ -41,21 +40,19 @@ from oct.smtp.mx import mx_routes
 from oct.smtp.tls import server_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.mailbox import HostedMailboxes
-from oct.steps.receive import Receiver
 from oct.steps.runner import Pace, Runner
 from oct.steps.seal import Sealer
 from oct.steps.workshop import Rules, Workshop
 from oct.store.engine import Store, open_store
+from oct.store.names import holding
 from oct.store.numbering import Numbering, trace_number
 from oct.store.registry import Registry
 from oct.store.schema import check_schema
 from oct.trace.heads import Signer, load_signer
 
-_GRACE_S = 8.0
-"""What a clean stop leaves to open transactions (P5: 10 s in all)."""
 _SQLITE = "sqlite:///"
-_NAME = "embarque-"
-"""Starts the names of all leases and locks of the embedded program, so that the next one knows a dead one's."""
+_PREDECESSOR_S = 3.0
+"""How long the end of a process of the same name is awaited: the server may notice a killed one a moment later."""
 
 
 def open_vault(settings: Settings) -> Vault:
@@ -134,15 +131,6 @@ def open_workshop(
     )
 
 
-def check_start(settings: Settings) -> None:
-    """Stumbles over whatever `oct run` would before it listens: data files, keys, database, TLS."""
-    workshop = open_workshop(settings)
-    try:
-        Program(settings, workshop)
-    finally:
-        workshop.store.close()
-
-
 def connector(settings: Settings) -> Callable[[str], Connection]:
     """How to reach a recipient: the route of its domain, else the relay, else the domain's mail exchangers."""
     delivery = settings.delivery
@@ -170,11 +158,17 @@ def _route(server: str, policy: TlsPolicy) -> Route:
 
 
 @contextmanager
-def alone(settings: Settings) -> Iterator[None]:
-    """Keeps a second embedded program off the same SQLite database, for as long as the block runs."""
+def alone(settings: Settings, name: str) -> Iterator[None]:
+    """Keeps a second program off the same SQLite database, or a second process of the same name off the same
+    PostgreSQL, for as long as the block runs."""
     url = settings.store.url
     if not url.startswith(_SQLITE):
-        yield
+        with holding(url, name, _PREDECESSOR_S) as held:
+            if not held:
+                raise ConfigurationError(
+                    "deja-lance", f"Un processus « {name} » tourne déjà sur cette base : donnez-lui un autre --name."
+                )
+            yield
         return
     path = Path(url.removeprefix(_SQLITE)).with_suffix(".lock")
     with path.open("w") as lock:
@@ -187,114 +181,73 @@ def alone(settings: Settings) -> Iterator[None]:
         yield
 
 
-class Program:
-    """The embedded concentrator: `start`, then `stop`, on one event loop."""
-
-    def __init__(self, settings: Settings, workshop: Workshop) -> None:
-        self._settings = settings
-        self._workshop = workshop
-        self._receiver = Receiver(workshop)
-        worker = settings.worker
-        pace = Pace(
-            processors=worker.threads,
-            senders=worker.senders,
-            batch=worker.batch,
-            lease=worker.lease,
-            look=worker.sweep,
-            any_recipient=bool(settings.delivery.relay) and not settings.delivery.routes,
-        )
-        self._runner = Runner(workshop, connector(settings), pace, _NAME, open_sealer(settings, workshop))
-        self._door = self._make_door()
-        self._hosted = HostedMailboxes(workshop.store, workshop.vault, workshop.clock, workshop.chance, _NAME)
-        self._pop = self._make_pop()
-
-    @property
-    def ports(self) -> list[int]:
-        """The ports that the door listens on."""
-        return self._door.ports
-
-    @property
-    def pop_ports(self) -> list[int]:
-        """The ports that the hosted mailboxes' door listens on."""
-        return self._pop.ports
-
-    async def start(self) -> None:
-        """Opens the door last, when everything behind it runs. ConfigurationError when a port cannot be had."""
-        await asyncio.to_thread(self._runner.start)
-        await asyncio.to_thread(self._hosted.take_back)
-        self._receiver.start()
-        try:
-            await self._pop.start()
-            await self._door.start()
-        except OSError as error:
-            await self._pop.stop(0)
-            await self._stop_behind()
-            where = ", ".join((*self._settings.pop.listen, *self._settings.smtp.listen))
-            raise ConfigurationError(
-                "ecoute-impossible", f"Écoute impossible sur {where} : {os_reason(error)}."
-            ) from None
-
-    async def stop(self) -> None:
-        """Answers every open transaction, ends the work in hand, closes the database (P5)."""
-        await asyncio.gather(self._door.stop(_GRACE_S), self._pop.stop(_GRACE_S))
-        await self._stop_behind()
-
-    async def _stop_behind(self) -> None:
-        await asyncio.to_thread(self._receiver.stop)
-        await asyncio.to_thread(self._runner.stop)
-        self._workshop.store.close()
-
-    def _make_door(self) -> Door:
-        smtp = self._settings.smtp
-        accept = self._receiver.accept
-
-        async def accept_and_ring(transaction: Transaction) -> Reply:
-            reply = await accept(transaction)
-            self._runner.incoming.ring()
-            return reply
-
-        return Door(
-            smtp.listen,
-            hostname=self._settings.oct.hostname,
-            limits=DoorLimits(
-                connections=smtp.max_connections,
-                connections_per_address=smtp.max_connections_per_address,
-                recipients=smtp.max_recipients,
-                message_bytes=smtp.max_message,
-                memory_bytes=smtp.max_memory,
-                idle_seconds=smtp.idle / 1000,
-                data_seconds=smtp.data / 1000,
-            ),
-            accept=accept_and_ring,
-            knows_recipient=self._knows_recipient,
-            screen_sender=_admits_any_sender,
-            trace_number=lambda: trace_number(self._workshop.clock(), self._workshop.chance),
-            tls=_tls(smtp),
-        )
-
-    def _make_pop(self) -> PopServer:
-        pop = self._settings.pop
-        return PopServer(
-            pop.listen,
-            hostname=self._settings.oct.hostname,
-            mailboxes=self._hosted.callables(),
-            tls=_tls(pop) or _tls(self._settings.smtp),
-            clear_networks=pop.clear_networks,
-            limits=PopLimits(
-                connections=pop.max_connections,
-                connections_per_address=pop.max_connections_per_address,
-                idle_seconds=pop.idle / 1000,
-            ),
-        )
-
-    async def _knows_recipient(self, address: str) -> bool:
-        return address.lower() == self._settings.oct.address.lower()
+def runner(settings: Settings, workshop: Workshop, name: str, *, processors: int, senders: int) -> Runner:
+    """A worker with so many threads of each kind, whose leases bear its name."""
+    worker = settings.worker
+    pace = Pace(
+        processors=processors,
+        senders=senders,
+        batch=worker.batch,
+        lease=worker.lease,
+        look=worker.sweep,
+        any_recipient=bool(settings.delivery.relay) and not settings.delivery.routes,
+    )
+    return Runner(workshop, connector(settings), pace, f"{name}/")
 
 
-def _tls(door: DoorSection) -> ssl.SSLContext | None:
-    if door.tls_certificate is None or door.tls_key is None:
+def door(settings: Settings, workshop: Workshop, accept: Callable[[Transaction], Awaitable[Reply]]) -> Door:
+    """The SMTP door, which hands what it takes to `accept`."""
+    smtp = settings.smtp
+
+    async def knows_recipient(address: str) -> bool:
+        return address.lower() == settings.oct.address.lower()
+
+    return Door(
+        smtp.listen,
+        hostname=settings.oct.hostname,
+        limits=DoorLimits(
+            connections=smtp.max_connections,
+            connections_per_address=smtp.max_connections_per_address,
+            recipients=smtp.max_recipients,
+            message_bytes=smtp.max_message,
+            memory_bytes=smtp.max_memory,
+            idle_seconds=smtp.idle / 1000,
+            data_seconds=smtp.data / 1000,
+        ),
+        accept=accept,
+        knows_recipient=knows_recipient,
+        screen_sender=_admits_any_sender,
+        trace_number=lambda: trace_number(workshop.clock(), workshop.chance),
+        tls=_tls(smtp),
+    )
+
+
+def hosted(workshop: Workshop, name: str) -> HostedMailboxes:
+    """The hosted mailboxes, whose locks bear the name of this process."""
+    return HostedMailboxes(workshop.store, workshop.vault, workshop.clock, workshop.chance, f"{name}/")
+
+
+def pop_door(settings: Settings, mailboxes: HostedMailboxes) -> PopServer:
+    """The POP3 door of the hosted mailboxes."""
+    pop = settings.pop
+    return PopServer(
+        pop.listen,
+        hostname=settings.oct.hostname,
+        mailboxes=mailboxes.callables(),
+        tls=_tls(pop) or _tls(settings.smtp),
+        clear_networks=pop.clear_networks,
+        limits=PopLimits(
+            connections=pop.max_connections,
+            connections_per_address=pop.max_connections_per_address,
+            idle_seconds=pop.idle / 1000,
+        ),
+    )
+
+
+def _tls(section: DoorSection) -> ssl.SSLContext | None:
+    if section.tls_certificate is None or section.tls_key is None:
         return None
-    return server_context(door.tls_certificate, door.tls_key)
+    return server_context(section.tls_certificate, section.tls_key)
 
 
 async def _admits_any_sender(_mail_from: str, _peer: str) -> Reply | None:

@@ -28,7 +28,7 @@ def config(
 
     loaded = load(find(path, os.environ), os.environ)
     if check:
-        from oct.bootstrap import check_start
+        from oct.programs import check_start
 
         check_start(loaded.settings)
         print(f"Configuration correcte : {loaded.path or 'valeurs par défaut'}.")

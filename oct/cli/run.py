@@ -1,30 +1,61 @@
-"""`oct run`: the whole concentrator in this process, until SIGTERM or SIGINT."""
+"""`oct run`: the whole concentrator in this process, or one role of it, until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
+import socket
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oct.cli.opening import ConfigOption, read_settings
+from oct.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from oct.programs import Program
     from oct.settings import Settings
+    from oct.steps.workshop import Workshop
 
 
 class Role(StrEnum):
-    """What this process does; each other role comes with production."""
+    """What this process does."""
 
     ALL = "all"
+    SMTP = "smtp"
+    WORKER = "worker"
+    POP = "pop"
+    BEAT = "beat"
+
+
+_NAME = r"[A-Za-z0-9._-]{1,32}"
 
 
 def run(
-    role: Annotated[Role, typer.Option("--role", help="Rôle de ce processus : all, tout en un.")] = Role.ALL,  # noqa: ARG001 - one role so far
+    role: Annotated[
+        Role,
+        typer.Option(
+            "--role",
+            help="Rôle de ce processus : all, tout en un ; ou, sur un PostgreSQL commun, smtp (porte SMTP), worker "
+            "(traitement et envois), pop (boîtes hébergées), beat (veille).",
+        ),
+    ] = Role.ALL,
     config: ConfigOption = None,
+    name: Annotated[
+        str,
+        typer.Option(
+            "--name",
+            metavar="NOM",
+            envvar="OCT_NAME",
+            show_envvar=False,
+            help="Nom de ce processus, unique dans son rôle (sinon OCT_NAME, sinon celui de la machine).",
+            show_default=False,
+        ),
+    ] = "",
     log: Annotated[
         str,
         typer.Option(
@@ -38,25 +69,90 @@ def run(
     """Lance le concentrateur."""
     from oct.cli.logs import configure
 
-    configure(log, "info")
-    asyncio.run(_serve(read_settings(config)))
+    prepare = partial(configure, log, "info")
+    prepare()
+    asyncio.run(_serve(read_settings(config), role, name, prepare))
 
 
-async def _serve(settings: Settings) -> None:
-    from oct.bootstrap import Program, alone, open_workshop
+async def _serve(settings: Settings, role: Role, given: str, prepare: Callable[[], None]) -> None:
+    from oct.bootstrap import alone, open_workshop
 
-    with alone(settings):
-        program = Program(settings, open_workshop(settings))
+    _check_database(settings, role)
+    name = _name(role, given)
+    with alone(settings, name):
+        program = _program(settings, open_workshop(settings), role, name, prepare)
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         _on_first_signal(lambda: loop.call_soon_threadsafe(stopping.set))
         await program.start()
-        hosts = (listen.rpartition(":")[0] for listen in settings.smtp.listen)
-        doors = ", ".join(f"{host}:{port}" for host, port in zip(hosts, program.ports, strict=True))
-        print(f"Prêt : SMTP {doors}", flush=True)
+        print(f"Prêt : {_opened(settings, role, program)}", flush=True)
         await stopping.wait()
         await program.stop()
     print("Arrêté.", flush=True)
+
+
+def _check_database(settings: Settings, role: Role) -> None:
+    if role is not Role.ALL and settings.store.url.startswith("sqlite"):
+        raise ConfigurationError(
+            "role-sans-postgresql",
+            f"Le rôle {role} demande PostgreSQL ([store] url) ; sur SQLite, « oct run » seul fait tout.",
+        )
+
+
+def _name(role: Role, given: str) -> str:
+    """How leases and locks name this process."""
+    from oct.programs import EMBEDDED
+
+    if role is Role.ALL:
+        return EMBEDDED
+    name = given or re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:32]
+    if re.fullmatch(_NAME, name) is None:
+        raise ConfigurationError(
+            "nom-incorrect", "Nom du processus (--name) : 1 à 32 lettres sans accent, chiffres, points ou tirets."
+        )
+    return f"{role}-{name}"
+
+
+def _program(settings: Settings, workshop: Workshop, role: Role, name: str, prepare: Callable[[], None]) -> Program:
+    from oct import programs
+
+    if role is Role.ALL:
+        return programs.embedded(settings, workshop)
+    if role is Role.POP:
+        return programs.hosted_mailboxes(settings, workshop, name)
+    if settings.queue.url:
+        return _program_with_broker(settings, workshop, role, name, prepare)
+    if role is Role.SMTP:
+        return programs.front_door(settings, workshop, lambda _: None, [])
+    if role is Role.WORKER:
+        return programs.worker(settings, workshop, name)
+    return programs.beat(settings, workshop, [], [])
+
+
+def _program_with_broker(
+    settings: Settings, workshop: Workshop, role: Role, name: str, prepare: Callable[[], None]
+) -> Program:
+    from workers import programs
+
+    if role is Role.SMTP:
+        return programs.front_door(settings, workshop)
+    if role is Role.WORKER:
+        return programs.worker(settings, workshop, name, prepare)
+    return programs.beat(settings, workshop)
+
+
+def _opened(settings: Settings, role: Role, program: Program) -> str:
+    """What this process does: its doors with their addresses, or its role."""
+    if role in (Role.ALL, Role.SMTP):
+        return f"SMTP {_addresses(settings.smtp.listen, program.ports)}"
+    if role is Role.POP:
+        return f"POP3 {_addresses(settings.pop.listen, program.pop_ports)}"
+    return str(role)
+
+
+def _addresses(listen: tuple[str, ...], ports: list[int]) -> str:
+    hosts = (one.rpartition(":")[0] for one in listen)
+    return ", ".join(f"{host}:{port}" for host, port in zip(hosts, ports, strict=True))
 
 
 def _on_first_signal(stop: Callable[[], object]) -> None:

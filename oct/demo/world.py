@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from oct.bootstrap import Program, open_workshop
+from oct.bootstrap import open_workshop
 from oct.clock import paris, system_clock, utc
 from oct.crypto.atrest import create_master_key
 from oct.crypto.authority import TestAuthority
@@ -29,6 +29,7 @@ from oct.crypto.certificates import fingerprint
 from oct.crypto.keystore import private_pem
 from oct.crypto.private_files import write_private
 from oct.formats.layouts import Layouts
+from oct.programs import embedded
 from oct.settings import Settings, load
 from oct.settings.data_files import built_in
 from oct.simulators.answers import Answers
@@ -221,7 +222,7 @@ class World:
         thread.start()
         self._stack.callback(thread.join)
         self._stack.callback(loop.call_soon_threadsafe, loop.stop)
-        program = Program(settings, self.workshop)
+        program = embedded(settings, self.workshop)
         asyncio.run_coroutine_threadsafe(program.start(), loop).result()
         self._stack.callback(lambda: asyncio.run_coroutine_threadsafe(program.stop(), loop).result())
         return ("127.0.0.1", program.ports[0]), ("127.0.0.1", program.pop_ports[0])

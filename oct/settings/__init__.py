@@ -1,7 +1,8 @@
 """The settings: `oct.toml` and the environment make one frozen tree, checked whole when the program starts.
 
 Every key has a default and stands, commented, in `config/oct.toml`. The environment wins over the file:
-`OCT_SMTP__LISTEN` is `[smtp] listen`. An unknown key is an error, and all faults are reported at once, each with
+`OCT_SMTP__LISTEN` is `[smtp] listen`. Between the two come the files of the directory that `OCT_SECRETS` names, a value
+each: `store__url` is `[store] url`. An unknown key is an error, and all faults are reported at once, each with
 its key, on a line of its own. Durations are written `30s`, `5m`, `48h`, `5d` and become milliseconds; sizes `25MiB`
 become bytes. Relative paths are taken from the folder of the configuration file.
 """
@@ -26,6 +27,7 @@ from oct.settings.values import Unit
 __all__ = ["CONFIG_NAME", "Loaded", "Origin", "Settings", "Shown", "check_text", "find", "load", "shown"]
 
 ENVIRONMENT_PREFIX = "OCT_"
+SECRETS = "OCT_SECRETS"
 CONFIG_NAME = "oct.toml"
 _SECRET = "***"  # noqa: S105 - what is shown in place of one
 
@@ -35,6 +37,7 @@ class Origin(StrEnum):
 
     DEFAULT = "défaut"
     FILE = "fichier"
+    SECRET = "secret"  # noqa: S105 - where a value comes from
     ENVIRONMENT = "environnement"
 
 
@@ -60,18 +63,19 @@ class Shown:
 def load(path: Path | None, environment: Mapping[str, str]) -> Loaded:
     """Reads the file, then the environment over it. ConfigurationError names every key at fault, one a line."""
     in_file = _read_file(path) if path is not None else {}
+    in_secrets = _read_secrets(environment)
     in_environment = _read_environment(environment)
-    settings = _anchored(_checked(in_file, in_environment), path.parent if path is not None else Path())
-    origins = {(section, key): Origin.FILE for section in in_file for key in _table(in_file, section)}
-    origins |= {
-        (section, key): Origin.ENVIRONMENT for section in in_environment for key in _table(in_environment, section)
+    settings = _anchored(_checked(in_file, in_secrets, in_environment), path.parent if path is not None else Path())
+    layers = ((Origin.FILE, in_file), (Origin.SECRET, in_secrets), (Origin.ENVIRONMENT, in_environment))
+    origins = {
+        (section, key): origin for origin, layer in layers for section in layer for key in _table(layer, section)
     }
     return Loaded(settings, path, origins)
 
 
 def check_text(text: str) -> None:
     """Raises ConfigurationError unless `text` could be a configuration file."""
-    _checked(tomllib.loads(text), {})
+    _checked(tomllib.loads(text))
 
 
 def shown(loaded: Loaded) -> list[Shown]:
@@ -110,10 +114,27 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    prefix = ENVIRONMENT_PREFIX
+    return _tables({name.removeprefix(prefix): value for name, value in environment.items() if name.startswith(prefix)})
+
+
+def _read_secrets(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The values that are files; a name without `__` is somebody else's."""
+    if not (directory := environment.get(SECRETS)):
+        return {}
+    try:
+        files = [path for path in Path(directory).iterdir() if "__" in path.name and path.is_file()]
+        return _tables({path.name: path.read_text(encoding="utf-8").strip() for path in files})
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError("secrets-illisibles", f"Secrets illisibles dans {directory} ({SECRETS}).") from error
+
+
+def _tables(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Values named `SECTION__KEY`, by table; other names are left."""
     found: dict[str, dict[str, str]] = {}
-    for name, value in environment.items():
-        section, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")
-        if name.startswith(ENVIRONMENT_PREFIX) and separator:
+    for name, value in values.items():
+        section, separator, key = name.partition("__")
+        if separator:
             found.setdefault(section.lower(), {})[key.lower()] = value
     return found
 
@@ -125,12 +146,14 @@ def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return table
 
 
-def _checked(in_file: Mapping[str, Any], in_environment: Mapping[str, Any]) -> Settings:
-    names = dict.fromkeys((*in_file, *in_environment))
+def _checked(*layers: Mapping[str, Any]) -> Settings:
+    """The tree that documents make, each over the ones before it."""
+    tree: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for name in layer:
+            tree.setdefault(name, {}).update(_table(layer, name))
     try:
-        return Settings.model_validate(
-            {name: {**_table(in_file, name), **_table(in_environment, name)} for name in names}
-        )
+        return Settings.model_validate(tree)
     except ValidationError as error:
         raise ConfigurationError("config-invalide", told(error)) from None
 

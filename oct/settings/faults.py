@@ -35,8 +35,10 @@ _SENTENCES = {
 
 
 def _fault(fault: ErrorDetails) -> str:
-    section, *rest = fault["loc"]
     sentence = _SENTENCES.get(fault["type"], fault["msg"]).format(**fault.get("ctx", {})).replace(" or ", " ou ")
+    if not fault["loc"]:
+        return f"Clés qui ne vont pas ensemble : {sentence}."
+    section, *rest = fault["loc"]
     if not rest:
         return f"[{section}] : {'table inconnue' if fault['type'] == _UNKNOWN else sentence}."
     key, *items = rest

@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from oct.domain.conventions import Conventions
 from oct.settings.values import (
     Address,
+    Broker,
     Duration,
     Durations,
     HostPort,
@@ -174,6 +175,14 @@ class WorkerSection(Section):
     sweep: Duration = 5_000
 
 
+class QueueSection(Section):
+    """The broker that hands identifiers of messages to workers, in production."""
+
+    url: Broker = ""
+    time_limit: Duration = 90_000
+    visibility: Duration = 600_000
+
+
 class FormatsSection(Section):
     """Other data files than the ones that come with the program."""
 
@@ -215,5 +224,13 @@ class Settings(Section):
     dloi: DloiSection = DloiSection()
     opening: OpeningSection = OpeningSection()
     worker: WorkerSection = WorkerSection()
+    queue: QueueSection = QueueSection()
     formats: FormatsSection = FormatsSection()
     conventions: Annotated[ConventionsSection, BeforeValidator(_lists_separated)] = ConventionsSection()
+
+    @model_validator(mode="after")
+    def _work_ends_before_it_is_given_again(self) -> Self:
+        """A task is stopped before its lease ends, and comes again only after that."""
+        if self.queue.url and not self.queue.time_limit < self.worker.lease < self.queue.visibility:
+            raise ValueError("il faut [queue] time_limit < [worker] lease < [queue] visibility")
+        return self

@@ -82,4 +82,5 @@ Listener = Annotated[
 Listeners = Annotated[tuple[Listener, ...], BeforeValidator(separated)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(separated)]
+Broker = Annotated[str, _matching(r"(?:rediss?://.+)?", '"redis://hôte:6379/0", ou rien')]
 Relay = Annotated[str, _matching(rf"(?:{_PLACE})?", "hôte:port, ou rien")]

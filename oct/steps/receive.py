@@ -15,7 +15,7 @@ import hashlib
 import queue
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -73,10 +73,12 @@ class _Arrival:
 
 
 class Receiver:
-    """The step. `accept` is called on the event loop; one thread of its own writes."""
+    """The step. `accept` is called on the event loop; one thread of its own writes. `ring` is handed the identifiers of
+    messages that are on disk and due, after their 250: it must neither wait nor fail."""
 
-    def __init__(self, workshop: Workshop) -> None:
+    def __init__(self, workshop: Workshop, ring: Callable[[Sequence[int]], None] = lambda _: None) -> None:
         self._workshop = workshop
+        self._ring = ring
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="receive", daemon=True)
 
@@ -179,6 +181,7 @@ class Receiver:
         for arrival, insertion in zip(arrivals, inserted, strict=True):
             what = "recu" if insertion.is_new else "deja recu"
             arrival.waiting.tell(Reply(250, f"2.0.0 Message {what}, suivi {insertion.trace}"))
+        self._ring([insertion.id for insertion in inserted if insertion.is_new])
 
 
 def ascii_text(sentence: str) -> str:

@@ -1,10 +1,14 @@
-"""Runs the steps inside one program: threads that claim what is due, work on it, and wait for the bell.
+"""Runs the steps inside one process: threads that claim what is due, work on it, and wait for the bell.
 
-The database is the queue; the bell only saves the wait until the next look. A thread whose step fails with a
-StoreError leaves the rows to their lease and looks again later; any other failure is a defect, is logged by type and
-place, and never ends the thread. A message that was left open by a process that died is a suspect: it is opened
-alone, no other suspect at the same time, and each opening is on disk before it begins; after `tries` of them the step
-holds it (H3).
+The database is the queue; the bell only saves the wait until the next look. Any number of runners, in as many
+processes, share one database, each under its own name. A runner whose threads are not started processes what it is
+told to, by the identifiers of messages (`process`), through the same claim: what is not due, or in other hands, is
+left. `Lookout` does at intervals what is not anybody's work.
+
+A step that fails with a StoreError leaves the rows to their lease, to be looked at again later; any other failure is
+a defect, is logged by type and place, and never ends the thread. A message that was left open by a process that died is
+a suspect: it is opened alone, no other suspect at the same time in this process, and each opening is on disk before it
+begins; after `tries` of them the step holds it (H3).
 """
 
 from __future__ import annotations
@@ -23,25 +27,20 @@ from oct.steps.deliver import deliver
 from oct.steps.increments import keep_increment
 from oct.steps.notices import note
 from oct.steps.process import process
-from oct.steps.seal import Sealer
 from oct.steps.send import Connect, send
-from oct.steps.sweep import sweep
-from oct.steps.watch import watch
 from oct.steps.workshop import Workshop
 from oct.store import consignments, messages
 from oct.store.messages import Message
 
 _log = structlog.get_logger()
-_SEAL_S = 30.0
-"""How often events are sealed: they are under a signed head within 60 s (T1)."""
 _STEPS = {Origin.INSURER: deliver, Origin.ISSUER: keep_increment, Origin.REPORT: note}
 """What brings a message to its end, by whose it is; those of practitioners are processed by batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much runs at once. `lease` and `look` are milliseconds: `look` is how often what nobody rang for is looked at
-    (P2); `any_recipient`: all leaves through one relay."""
+    """How much runs at once: threads that process and threads that send. `lease` and `look` are milliseconds: `look` is
+    how often what nobody rang for is looked at (P2); `any_recipient`: all leaves through one relay."""
 
     processors: int
     senders: int
@@ -75,20 +74,21 @@ class Bell:
 
 
 class Runner:
-    """The embedded worker."""
+    """A worker. `name` begins the names of its claims: no other running process has it, and the next one of the same
+    name takes back the leases of a dead one."""
 
-    def __init__(self, workshop: Workshop, connect: Connect, pace: Pace, name: str, sealer: Sealer) -> None:
+    def __init__(self, workshop: Workshop, connect: Connect, pace: Pace, name: str) -> None:
         self._workshop = workshop
         self._connect = connect
         self._pace = pace
         self._name = name
-        self._sealer = sealer
         self._claims = count()
         self._one_suspect = threading.Lock()
         self._stopping = threading.Event()
         self.incoming = Bell()
-        """Rung after each message received."""
-        self._outgoing = Bell()
+        """Rung when messages were received."""
+        self.outgoing = Bell()
+        """Rung when there may be something to send."""
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -98,41 +98,39 @@ class Runner:
             consignments.release_leases(conn, self._name)
         pace = self._pace
         jobs: list[tuple[Callable[[], bool], Bell]] = [(self._process_some, self.incoming)] * pace.processors
-        jobs += [(self._send_some, self._outgoing)] * pace.senders
+        jobs += [(self._send_some, self.outgoing)] * pace.senders
         self._threads = [threading.Thread(target=self._work, args=job, daemon=True) for job in jobs]
-        self._threads += [threading.Thread(target=alone, daemon=True) for alone in (self._sweep, self._seal)]
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Lets every thread end what it is doing; what they did is sealed last."""
+        """Lets every thread end what it is doing."""
         self._stopping.set()
         self.incoming.ring()
-        self._outgoing.ring()
+        self.outgoing.ring()
         for thread in self._threads:
             thread.join()
-        self._survive(self._seal_some)
 
     def _work(self, some: Callable[[], bool], bell: Bell) -> None:
         while not self._stopping.is_set():
             seen = bell.seen()
-            if not self._survive(some):
+            if not _survived(some):
                 bell.wait(seen, self._pace.look / 1000)
 
-    def _survive(self, some: Callable[[], bool]) -> bool:
-        """Whether there was work; False after a failure too, so that it is not tried again at once."""
-        try:
-            return some()
-        except OctError as error:
-            _log.warning("etape-interrompue", code=error.code)
-        except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect must not end the thread
-            _log.error("etape-surprise", **described(surprise))
-        return False
+    def process(self, ids: Sequence[int]) -> bool:
+        """Brings those of these messages that are due to their end; whether there were some. Never fails: what is
+        left undone stays due."""
+        return _survived(partial(self._process_some, ids))
 
-    def _process_some(self) -> bool:
-        owner = self._owner()
+    def _process_some(self, ids: Sequence[int] | None = None) -> bool:
+        owner, lease = self._owner(), self._pace.lease
         with self._workshop.store.begin() as conn:
-            claimed = messages.claim(conn, owner, self._workshop.clock(), self._pace.lease, self._pace.batch)
+            now = self._workshop.clock()
+            claimed = (
+                messages.claim(conn, owner, now, lease, self._pace.batch)
+                if ids is None
+                else messages.claim_these(conn, owner, now, lease, ids)
+            )
         if not claimed:
             return False
         try:
@@ -141,7 +139,7 @@ class Runner:
                 if message.attempts:
                     self._bring_suspect(message, owner)
         finally:
-            self._outgoing.ring()
+            self.outgoing.ring()
         return True
 
     def _bring(self, received: Sequence[Message], owner: str) -> None:
@@ -169,25 +167,57 @@ class Runner:
         send(self._workshop, claimed, owner, self._connect)
         return True
 
-    def _sweep(self) -> None:
-        while not self._stopping.is_set():
-            for look in (sweep, watch):
-                if self._survive(partial(self._look_over, look)):
-                    self._outgoing.ring()
-            self._stopping.wait(self._pace.look / 1000)
-
-    def _seal(self) -> None:
-        """A thread of its own: a long sweep must not make the heads late."""
-        while not self._stopping.is_set():
-            self._survive(self._seal_some)
-            self._stopping.wait(_SEAL_S)
-
-    def _seal_some(self) -> bool:
-        return self._sealer.run() > 0
-
-    def _look_over(self, look: Callable[[Workshop], int]) -> bool:
-        return look(self._workshop) > 0
-
     def _owner(self) -> str:
         """A name that no other claim has; its beginning is the program's."""
         return f"{self._name}{next(self._claims)}"
+
+
+class Lookout:
+    """A thread that does `looks` every `look` milliseconds, and `once_more` when it is stopped; calls `found` when one of
+    them found something."""
+
+    def __init__(
+        self, looks: Sequence[Callable[[], int]], look: int, found: Callable[[], object], *, once_more: bool = False
+    ) -> None:
+        self._looks = looks
+        self._look = look
+        self._found = found
+        self._once_more = once_more
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
+
+    def start(self) -> None:
+        """The first looks are at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Lets the look in hand end."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._look_over()
+            self._stopping.wait(self._look / 1000)
+        if self._once_more:
+            self._look_over()
+
+    def _look_over(self) -> None:
+        for look in self._looks:
+            if _survived(partial(_finds, look)):
+                self._found()
+
+
+def _finds(look: Callable[[], int]) -> bool:
+    return look() > 0
+
+
+def _survived(some: Callable[[], bool]) -> bool:
+    """Whether there was work; False after a failure too, so that it is not tried again at once."""
+    try:
+        return some()
+    except OctError as error:
+        _log.warning("etape-interrompue", code=error.code)
+    except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect must not end the thread
+        _log.error("etape-surprise", **described(surprise))
+    return False

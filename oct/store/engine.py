@@ -38,6 +38,17 @@ _PRAGMAS = (
     "PRAGMA secure_delete = FAST",  # a destroyed key is overwritten, not only forgotten
 )
 
+_SESSION = " ".join(
+    f"-c {name}={seconds}s"
+    for name, seconds in {
+        "statement_timeout": 60,
+        "lock_timeout": WAIT_S,
+        "idle_in_transaction_session_timeout": 60,  # its process hangs: others must not wait for its rows
+        "tcp_user_timeout": 30,
+    }.items()
+)
+"""What PostgreSQL gives up, so that a process which hangs or a network that swallows holds nobody for ever."""
+
 _BEGIN = "sqlite_begin"
 _FULL = {"SQLITE_FULL", "53100"}
 
@@ -108,7 +119,7 @@ def open_store(url: str, *, pool_size: int = 10) -> Store:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return Store(engine)
-    options["connect_args"] = {"connect_timeout": CONNECT_S}
+    options["connect_args"] = {"connect_timeout": CONNECT_S, "options": _SESSION}
     return Store(
         create_engine(parsed.set(drivername="postgresql+psycopg"), hide_parameters=True, pool_pre_ping=True, **options)
     )

@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.store import leases, payloads
 from oct.store.conflicts import inserting
@@ -85,9 +87,13 @@ class Message:
 
 _COLUMNS = columns(messages, Message)
 _LEFT_OPEN = messages.c.lease_owner.is_not(None) & (messages.c.attempts == 0)
-_CLAIM = leases.claiming(
-    messages, select(messages.c.id).where(leases.free(messages)), case((_LEFT_OPEN, 1), else_=messages.c.attempts)
+_ATTEMPTS = case((_LEFT_OPEN, 1), else_=messages.c.attempts)
+_DUE = select(messages.c.id).where(leases.free(messages))
+_CLAIM = leases.claiming(messages, _DUE, _ATTEMPTS).returning(*_COLUMNS)
+_CLAIM_THESE = leases.claiming(
+    messages, _DUE.where(messages.c.id.in_(bindparam("ids", expanding=True))), _ATTEMPTS
 ).returning(*_COLUMNS)
+_DUE_IDS = _DUE.order_by(messages.c.due_at, messages.c.id).limit(bindparam("limit"))
 
 
 def insert_many(conn: Connection, arrived: Sequence[tuple[NewMessage, NewPayload]]) -> list[Insertion]:
@@ -120,8 +126,18 @@ def insert(conn: Connection, message: NewMessage, payload: NewPayload) -> Insert
 
 def claim(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> list[Message]:
     """Take up to `limit` due messages, the oldest first, for `lease_ms`."""
-    rows = conn.execute(_CLAIM, {"owner": owner, "now": now, "until": now + lease_ms, "limit": limit})
-    return sorted((Message(*row) for row in rows), key=lambda message: (message.due_at or 0, message.id))
+    return _claimed(conn, _CLAIM, {"owner": owner, "now": now, "until": now + lease_ms, "limit": limit})
+
+
+def claim_these(conn: Connection, owner: str, now: int, lease_ms: int, ids: Sequence[int]) -> list[Message]:
+    """Take those of these messages that are due and that nobody works on, the oldest first, for `lease_ms`."""
+    wanted = {"owner": owner, "now": now, "until": now + lease_ms, "limit": len(ids), "ids": ids}
+    return _claimed(conn, _CLAIM_THESE, wanted)
+
+
+def due_ids(conn: Connection, now: int, limit: int) -> list[int]:
+    """Messages that are due and that nobody works on, the oldest first, at most `limit`."""
+    return list(conn.execute(_DUE_IDS, {"now": now, "limit": limit}).scalars())
 
 
 def begin_opening(conn: Connection, message_id: int, owner: str) -> bool:
@@ -188,6 +204,11 @@ def oldest_due(conn: Connection) -> int | None:
         select(func.min(messages.c.due_at)).where(messages.c.due_at.is_not(None))
     ).scalar_one()
     return oldest
+
+
+def _claimed(conn: Connection, statement: ReturningUpdate[Any], values: Mapping[str, Any]) -> list[Message]:
+    rows = conn.execute(statement, values)
+    return sorted((Message(*row) for row in rows), key=lambda message: (message.due_at or 0, message.id))
 
 
 def _known(conn: Connection, fingerprints: Sequence[bytes]) -> dict[bytes, tuple[int, str]]:

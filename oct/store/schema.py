@@ -29,6 +29,8 @@ def upgrade(url: str) -> None:
     store = open_store(url)
     try:
         with store.begin() as conn:
+            if store.dialect == "postgresql":
+                conn.execute(text("SET LOCAL statement_timeout = 0"))
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
     finally:
@@ -44,10 +46,10 @@ def check_schema(engine: Engine) -> None:
     except DBAPIError:
         raise StoreError("base-indisponible", "La base de données ne répond pas : vérifiez [store] url.") from None
     if found is None:
-        raise StoreError("base-vide", "La base de données est vide : lancez « oct init » pour la créer.")
+        raise StoreError("base-vide", "La base de données est vide : lancez « oct migrate » pour la créer.")
     if found != REVISION:
         raise StoreError(
             "base-autre-version",
             f"La base de données est à la version {found}, le programme attend la version {REVISION} : "
-            "lancez « oct init » avec la version du programme la plus récente.",
+            "lancez « oct migrate » avec la version du programme la plus récente.",
         )

@@ -47,7 +47,7 @@ def test_the_program_asks_for_the_newest_migration() -> None:
 
 def test_an_empty_database_is_refused_then_made_then_accepted(empty_url: str) -> None:
     store = open_store(empty_url)
-    with pytest.raises(StoreError, match="oct init") as caught:
+    with pytest.raises(StoreError, match="oct migrate") as caught:
         schema.check_schema(store.engine)
     assert caught.value.code == "base-vide"
     schema.upgrade(empty_url)

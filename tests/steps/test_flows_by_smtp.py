@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from oct.bootstrap import Program
 from oct.crypto.keystore import KeyRing
+from oct.programs import embedded
 from oct.simulators.envelopes import Judge, seal, unseal, unwrap
 from oct.simulators.mail import Letter
 from tests.steps.bench import OCT, PKI, Outside, installed
@@ -72,7 +72,7 @@ def test_the_other_flows_go_through_the_whole_program(tmp_path: Path, sqlite_url
     with installed(tmp_path, sqlite_url, f'[dloi]\nissuer = "{ISSUER}"\n') as (settings, workshop, outside):
 
         async def run() -> None:
-            program = Program(settings, workshop)
+            program = embedded(settings, workshop)
             await program.start()
             try:
                 await asyncio.to_thread(play, program.ports[0], outside)

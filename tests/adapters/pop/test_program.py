@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from oct.bootstrap import Program, open_workshop
+from oct.bootstrap import open_workshop
 from oct.crypto.atrest import create_master_key
 from oct.errors import ConfigurationError
+from oct.programs import embedded
 from oct.settings import load
 from oct.steps.workshop import Workshop
 from oct.store import mailboxes, payloads, practitioners
@@ -44,7 +45,7 @@ def deposit(workshop: Workshop, hashed: str) -> None:
         content = letter(LOGIN, 1)
         payload_id = payloads.put(conn, workshop.vault, content, NOW)
         mailboxes.deposit(conn, owner, payload_id, None, len(content), NOW)
-        mailboxes.try_lock(conn, owner, "embarque-mort", NOW, 2**52)
+        mailboxes.try_lock(conn, owner, "embarque/mort", NOW, 2**52)
 
 
 def read(port: int, trusting: ssl.SSLContext) -> bytes:
@@ -67,7 +68,7 @@ def test_the_program_serves_mailboxes_with_the_certificate_of_its_smtp_door(
     deposit(workshop, hashed)
 
     async def serve() -> bytes:
-        program = Program(settings, workshop)
+        program = embedded(settings, workshop)
         await program.start()
         try:
             return await asyncio.to_thread(read, program.pop_ports[0], trusting)
@@ -81,5 +82,5 @@ def test_mailboxes_that_nobody_could_open_are_a_fault_of_the_settings(sqlite_url
     settings = load(written(folder, sqlite_url, '[pop]\nlisten = ["127.0.0.1:0"]\n'), {}).settings
     workshop = open_workshop(settings)
     with pytest.raises(ConfigurationError, match="pop-sans-tls"):
-        Program(settings, workshop)
+        embedded(settings, workshop)
     workshop.store.close()

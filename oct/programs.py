@@ -1,0 +1,168 @@
+"""What one process runs: the whole concentrator (`embedded`), or one role of it on a PostgreSQL that it shares.
+
+A program has doors, where others connect, and parts behind them, which are threads. Parts start first and stop last:
+a door never takes what nobody writes down. Each function below is one role; what a role rings, or is rung by, is
+handed in, so that this file knows no broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from oct.bootstrap import door, hosted, open_sealer, open_workshop, pop_door, runner
+from oct.errors import ConfigurationError, os_reason
+from oct.pop.server import PopServer
+from oct.settings import Settings
+from oct.smtp.door import Door
+from oct.steps.receive import Receiver
+from oct.steps.runner import Lookout
+from oct.steps.sweep import sweep
+from oct.steps.watch import watch
+from oct.steps.workshop import Workshop
+
+EMBEDDED = "embarque"
+"""The name of the whole concentrator in one process."""
+LONGEST_LOOK_MS = 30_000
+"""What nobody rang for is found after this at the latest (P2)."""
+SEAL_MS = 30_000
+"""How often events are sealed: they are under a signed head within 60 s (T1)."""
+_GRACE_S = 8.0
+"""What a clean stop leaves to open transactions (P5: 10 s in all)."""
+
+Ring = Callable[[Sequence[int]], None]
+"""Told which messages wait. Neither waits nor fails."""
+
+
+class Part(Protocol):
+    """Something that works on threads of its own."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Program:
+    """One process: `start`, then `stop`, on one event loop."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        behind: Sequence[Part],
+        *,
+        smtp: Door | None = None,
+        pop: PopServer | None = None,
+        listen: Sequence[str] = (),
+    ) -> None:
+        self._workshop = workshop
+        self._behind = behind
+        self._listen = listen
+        self._smtp = smtp
+        self._pop = pop
+        self._doors = [one for one in (pop, smtp) if one is not None]
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that the SMTP door listens on."""
+        return self._smtp.ports if self._smtp is not None else []
+
+    @property
+    def pop_ports(self) -> list[int]:
+        """The ports that the hosted mailboxes' door listens on."""
+        return self._pop.ports if self._pop is not None else []
+
+    async def start(self) -> None:
+        """Opens the doors last, when everything behind them runs. ConfigurationError when a port cannot be had."""
+        for part in self._behind:
+            await asyncio.to_thread(part.start)
+        opened: list[Door | PopServer] = []
+        try:
+            for one in self._doors:
+                await one.start()
+                opened.append(one)
+        except OSError as error:
+            await asyncio.gather(*(one.stop(0) for one in opened))
+            await self._stop_behind()
+            raise ConfigurationError(
+                "ecoute-impossible", f"Écoute impossible sur {', '.join(self._listen)} : {os_reason(error)}."
+            ) from None
+
+    async def stop(self) -> None:
+        """Answers every open transaction, ends the work in hand, closes the database (P5)."""
+        await asyncio.gather(*(one.stop(_GRACE_S) for one in self._doors))
+        await self._stop_behind()
+
+    async def _stop_behind(self) -> None:
+        for part in reversed(self._behind):
+            await asyncio.to_thread(part.stop)
+        self._workshop.store.close()
+
+
+def check_start(settings: Settings) -> None:
+    """Stumbles over whatever `oct run` would before it listens: data files, keys, database, TLS."""
+    workshop = open_workshop(settings)
+    try:
+        embedded(settings, workshop)
+    finally:
+        workshop.store.close()
+
+
+def embedded(settings: Settings, workshop: Workshop) -> Program:
+    """Everything in one process."""
+    given = settings.worker
+    hand = runner(settings, workshop, EMBEDDED, processors=given.threads, senders=given.senders)
+    lookout = Lookout(_looks(workshop), given.sweep, hand.outgoing.ring)
+    receiver = Receiver(workshop, lambda _: hand.incoming.ring())
+    return Program(
+        workshop,
+        [_seals(settings, workshop), hand, lookout, receiver],
+        smtp=door(settings, workshop, receiver.accept),
+        pop=_pop(settings, workshop, EMBEDDED),
+        listen=(*settings.pop.listen, *settings.smtp.listen),
+    )
+
+
+def front_door(settings: Settings, workshop: Workshop, ring: Ring, bells: Sequence[Part]) -> Program:
+    """Role smtp: takes messages and writes them down; `bells` are what `ring` needs running."""
+    receiver = Receiver(workshop, ring)
+    smtp = door(settings, workshop, receiver.accept)
+    return Program(workshop, [*bells, receiver], smtp=smtp, listen=settings.smtp.listen)
+
+
+def hosted_mailboxes(settings: Settings, workshop: Workshop, name: str) -> Program:
+    """Role pop: the hosted mailboxes' door. ConfigurationError when the settings give it no address to listen on."""
+    if not settings.pop.listen:
+        raise ConfigurationError("pop-sans-adresse", "Aucune adresse d'écoute pour POP3 : donnez [pop] listen.")
+    return Program(workshop, [], pop=_pop(settings, workshop, name), listen=settings.pop.listen)
+
+
+def worker(settings: Settings, workshop: Workshop, name: str) -> Program:
+    """Role worker without a broker: looks for what is due by itself."""
+    given = settings.worker
+    return Program(workshop, [runner(settings, workshop, name, processors=given.threads, senders=given.senders)])
+
+
+def beat(settings: Settings, workshop: Workshop, looks: Sequence[Callable[[], int]], bells: Sequence[Part]) -> Program:
+    """Role beat: what is nobody's work, with `looks` of a broker that need `bells` running."""
+    interval = min(settings.worker.sweep, LONGEST_LOOK_MS)
+    seals = _seals(settings, workshop)
+    return Program(workshop, [*bells, seals, Lookout([*_looks(workshop), *looks], interval, lambda: None)])
+
+
+def _seals(settings: Settings, workshop: Workshop) -> Lookout:
+    """A thread of its own: a long sweep must not make the heads late. What stopped last is sealed at the end."""
+    return Lookout([open_sealer(settings, workshop).run], SEAL_MS, lambda: None, once_more=True)
+
+
+def _looks(workshop: Workshop) -> tuple[Callable[[], int], ...]:
+    return partial(sweep, workshop), partial(watch, workshop)
+
+
+def _pop(settings: Settings, workshop: Workshop, name: str) -> PopServer:
+    """The POP3 door, when the locks of a predecessor that died have been taken back."""
+    mailboxes = hosted(workshop, name)
+    server = pop_door(settings, mailboxes)
+    mailboxes.take_back()
+    return server

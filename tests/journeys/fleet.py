@@ -1,0 +1,112 @@
+"""The roles of a concentrator as real processes on one PostgreSQL, each with its own name, log and death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from oct.store import consignments, messages
+from oct.store.engine import Store, open_store
+from tests.journeys.golden import PKI
+from tests.journeys.outside import Outside
+from tests.journeys.waiting import until
+from tests.journeys.world import OCT_PROGRAM, ROOT, free_port
+
+_START_S = 60
+
+
+class Fleet:
+    """Several `oct run --role …` with one configuration. `url` is that of a database which is filled already."""
+
+    def __init__(self, directory: Path, url: str, **sections: str) -> None:
+        self.directory = directory
+        self.outside = Outside(PKI)
+        self.outside.start()
+        self.store: Store = open_store(url)
+        self._ports: dict[str, int] = {}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        lines = {
+            "oct": 'number = "552100554"\naddress = "oct@concentrateur.example"\nname = "Concentrateur essai"',
+            "delivery": f'relay = "127.0.0.1:{self.outside.port}"\nretry = ["100ms"]',
+            "store": f'url = "{url}"\npool_size = 5',
+            "worker": 'sweep = "500ms"',
+        } | sections
+        text = "\n".join(f"[{name}]\n{body}" for name, body in lines.items())
+        (directory / "oct.toml").write_text(text, encoding="utf-8")
+
+    def launch(self, *names: str) -> None:
+        """Starts processes; `smtp-1` is the role smtp under the name 1."""
+        for name in names:
+            port = self._ports.setdefault(name, free_port())
+            environment = os.environ | {"OCT_SMTP__LISTEN": f"127.0.0.1:{port}"}
+            with self._log(name).open("wb") as log:
+                self._processes[name] = subprocess.Popen(
+                    self._command(name), cwd=ROOT, stdout=log, stderr=log, env=environment
+                )
+
+    def start(self, *names: str) -> None:
+        """Starts processes and waits until each says that it is ready."""
+        self.launch(*names)
+        for name in names:
+            until(f"{name} is ready", lambda name=name: self._is_ready(name), _START_S)  # type: ignore[misc]
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        self._processes[name].kill()
+        self._processes[name].wait()
+
+    def stop(self, *names: str) -> list[int]:
+        """SIGTERM to all of them; their exit codes, -9 for one that had to be killed after 20 s."""
+        for name in names:
+            self._processes[name].send_signal(signal.SIGTERM)
+        return [self._ended(name) for name in names]
+
+    def refusal(self, name: str) -> str:
+        """What a process says that does not start."""
+        done = subprocess.run(self._command(name), cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 2, done
+        return done.stderr
+
+    def door(self, name: str) -> tuple[str, int]:
+        return "127.0.0.1", self._ports[name]
+
+    def log(self, name: str) -> str:
+        """All that a process wrote since it was last started."""
+        return self._log(name).read_text(encoding="utf-8")
+
+    def settle(self) -> None:
+        """Waits until nothing is left to open nor to send."""
+        until("nothing is due", lambda: not self._due())
+
+    def close(self) -> None:
+        """Ends everything."""
+        for name, process in self._processes.items():
+            if process.poll() is None:
+                self.kill(name)
+        self.store.close()
+        self.outside.stop()
+
+    def _command(self, name: str) -> list[str | Path]:
+        role, _, rank = name.partition("-")
+        return [OCT_PROGRAM, "run", "--role", role, "--name", rank, "--config", self.directory / "oct.toml"]
+
+    def _ended(self, name: str) -> int:
+        process = self._processes[name]
+        try:
+            return process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill(name)
+            return process.returncode
+
+    def _is_ready(self, name: str) -> bool:
+        assert self._processes[name].poll() is None, self.log(name)
+        return "Prêt" in self.log(name)
+
+    def _due(self) -> bool:
+        with self.store.read() as conn:
+            return messages.oldest_due(conn) is not None or bool(consignments.backlog(conn))
+
+    def _log(self, name: str) -> Path:
+        return self.directory / f"{name}.log"

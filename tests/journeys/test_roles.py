@@ -1,0 +1,147 @@
+"""Each role its own process on one PostgreSQL, with a broker and without: what is accepted is delivered once."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.databases import Postgres
+from tests.journeys.fleet import Fleet
+from tests.journeys.golden import CLAIMS, PKI
+from tests.journeys.judgement import everything_arrived_once
+from tests.journeys.practice import GARE, KINE, LABO, PONT
+from tests.journeys.traffic import Traffic
+from tests.journeys.waiting import until
+from tests.journeys.world import OCT_PROGRAM, free_port, oct_command
+from tests.valkey import Broker
+
+SEED = 20_261_200
+EVERYTHING = ("smtp-1", "smtp-2", "worker-1", "worker-2", "beat-1")
+MakeFleet = Callable[..., Fleet]
+
+
+@pytest.fixture(scope="module")
+def filled(postgres_server: Postgres, installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database to copy, made by the operator's commands: `oct migrate`, then imports."""
+    name = f"oct_filled_{uuid4().hex}"
+    directory = tmp_path_factory.mktemp("filling") / "oct"
+    shutil.copytree(installation, directory)
+    url = postgres_server.create(name)
+    (directory / "oct.toml").write_text(f'[store]\nurl = "{url}"\n', encoding="utf-8")
+    assert oct_command(directory, "migrate") == oct_command(directory, "migrate")
+    oct_command(directory, "ps", "import", str(CLAIMS / "praticiens.csv"))
+    for table in ("orgdest.csv", "amc.csv"):
+        oct_command(directory, "insurers", "import", str(CLAIMS / table))
+    oct_command(directory, "certs", "add", str(PKI / "chaine.pem"), *map(str, PKI.glob("*@*.pem")))
+    yield name
+    postgres_server.drop(name)
+
+
+@pytest.fixture
+def make_fleet(postgres_server: Postgres, filled: str, installation: Path, tmp_path: Path) -> Iterator[MakeFleet]:
+    """Fleets on databases of their own, which end with the test."""
+    with ExitStack() as stack:
+
+        def made(**sections: str) -> Fleet:
+            name = f"oct_{uuid4().hex}"
+            directory = Path(shutil.copytree(installation, tmp_path / name))
+            stack.callback(postgres_server.drop, name)
+            fleet = Fleet(directory, postgres_server.create(name, filled), **sections)
+            stack.callback(fleet.close)
+            return fleet
+
+        yield made
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    server = Broker(free_port(), tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+def crowd(fleet: Fleet) -> list[Traffic]:
+    """Two practitioners at each of two doors."""
+    traffic = [
+        Traffic(fleet.door("smtp-1"), (PONT, GARE), SEED),
+        Traffic(fleet.door("smtp-2"), (KINE, LABO), SEED + 100),
+    ]
+    for one in traffic:
+        one.start()
+    return traffic
+
+
+def flows(traffic: list[Traffic], more: int) -> None:
+    """Waits until each door has taken so many more messages."""
+    goals = [(one, len(one.accepted) + more) for one in traffic]
+    until("traffic flows", lambda: all(len(one.accepted) >= goal for one, goal in goals))
+
+
+def stopped(traffic: list[Traffic]) -> Traffic:
+    """The end of the traffic, and all of it as one."""
+    for one in traffic:
+        one.stop()
+    first, second = traffic
+    accepted, refused = first.accepted + second.accepted, first.refused + second.refused
+    return Traffic(first.door, first.senders + second.senders, SEED, accepted, refused)
+
+
+def judged(fleet: Fleet, traffic: Traffic) -> None:
+    fleet.settle()
+    assert traffic.refused == []
+    everything_arrived_once(fleet.outside, traffic)
+
+
+def test_two_doors_and_two_workers_share_a_database_without_a_broker(make_fleet: MakeFleet) -> None:
+    """P1, P2: a worker and a door are killed; the worker of the same name takes its leases back at once."""
+    fleet = make_fleet()
+    fleet.start(*EVERYTHING)
+    traffic = crowd(fleet)
+    for victim in ("worker-1", "smtp-1", "worker-2"):
+        flows(traffic, 5)
+        fleet.kill(victim)
+        fleet.launch(victim)
+    flows(traffic, 5)
+    judged(fleet, stopped(traffic))
+    assert fleet.stop(*EVERYTHING) == [0] * len(EVERYTHING)
+
+
+def test_with_a_broker_that_loses_all_nothing_is_lost(make_fleet: MakeFleet, broker: Broker) -> None:
+    """P1, P2: the broker is killed, is away under traffic, and comes back empty; a worker is killed in between."""
+    fleet = make_fleet(queue=f'url = "{broker.url}"')
+    fleet.start(*EVERYTHING)
+    traffic = crowd(fleet)
+    flows(traffic, 5)
+    broker.kill()
+    flows(traffic, 5)
+    fleet.kill("worker-1")
+    fleet.launch("worker-1")
+    flows(traffic, 5)
+    broker.start()
+    flows(traffic, 5)
+    judged(fleet, stopped(traffic))
+    assert "Task %(name)s[%(id)s] received" in fleet.log("worker-2")
+    assert fleet.stop(*EVERYTHING) == [0] * len(EVERYTHING)
+
+
+def test_two_processes_never_bear_one_name(make_fleet: MakeFleet) -> None:
+    """Each takes back the leases of its name, so the second one refuses to start."""
+    fleet = make_fleet()
+    fleet.start("beat-1")
+    assert "« beat-1 » tourne déjà sur cette base" in fleet.refusal("beat-1")
+    assert fleet.stop("beat-1") == [0]
+
+
+def test_a_role_asks_for_postgresql(installation: Path) -> None:
+    """On SQLite the one program does everything."""
+    done = subprocess.run(
+        [OCT_PROGRAM, "run", "--role", "smtp"], cwd=installation, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "demande PostgreSQL" in done.stderr) == (2, True)

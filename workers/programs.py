@@ -1,0 +1,35 @@
+"""The roles of a concentrator that has a broker: the same programs, with identifiers handed over by Celery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from oct import programs
+from oct.bootstrap import runner
+from oct.programs import Program
+from oct.settings import Settings
+from oct.steps.workshop import Workshop
+from workers.app import make_app
+from workers.openers import Openers
+from workers.ringer import Ringer
+from workers.schedule import EXPIRES_S, ring_for_due
+
+
+def front_door(settings: Settings, workshop: Workshop) -> Program:
+    """Role smtp: rings for each message."""
+    ringer = Ringer(make_app(settings), settings.worker.batch)
+    return programs.front_door(settings, workshop, ringer.ring, [ringer])
+
+
+def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[[], None]) -> Program:
+    """Role worker: processes that open what is rung for, and threads here that send. One thread here opens what nobody
+    rang for, so that a broker that is away costs speed and nothing else."""
+    hand = runner(settings, workshop, name, processors=1, senders=settings.worker.senders)
+    return Program(workshop, [hand, Openers(settings, name, hand.outgoing.ring, prepare)])
+
+
+def beat(settings: Settings, workshop: Workshop) -> Program:
+    """Role beat: rings again for what is due."""
+    ringer = Ringer(make_app(settings), settings.worker.batch, EXPIRES_S)
+    return programs.beat(settings, workshop, [partial(ring_for_due, workshop, ringer.ring)], [ringer])
