@@ -72,6 +72,30 @@ def test_the_environment_wins_over_the_file_and_origins_are_known(tmp_path: Path
     assert origins["oct", "number"] is Origin.DEFAULT
 
 
+def test_a_secret_is_a_file_between_the_configuration_and_the_environment(tmp_path: Path) -> None:
+    """Named as its setting; other files of the folder are somebody else's."""
+    path, secrets = written(tmp_path, '[oct]\nname = "A"\nhostname = "a"\n'), tmp_path / "secrets"
+    secrets.mkdir()
+    for name, value in {"store__url": "postgresql://u:s@h/b\n", "oct__name": "B", "autre": "x"}.items():
+        (secrets / name).write_text(value, encoding="utf-8")
+    loaded = load(path, {"OCT_SECRETS": str(secrets), "OCT_OCT__NAME": "C"})
+    assert (loaded.settings.store.url, loaded.settings.oct.name) == ("postgresql://u:s@h/b", "C")
+    told = {(one.section, one.key): (one.value, one.origin) for one in shown(loaded)}
+    assert told["store", "url"] == ("postgresql://u:***@h/b", Origin.SECRET)
+    with pytest.raises(ConfigurationError, match="secrets-illisibles"):
+        load(path, {"OCT_SECRETS": str(tmp_path / "nowhere")})
+
+
+@pytest.mark.parametrize("given", ['time_limit = "2m"', 'visibility = "2m"'])
+def test_with_a_broker_work_ends_before_its_lease_and_its_lease_before_it_is_given_again(
+    tmp_path: Path, given: str
+) -> None:
+    """P2: or two workers would do the same."""
+    fault = "Clés qui ne vont pas ensemble : il faut [queue] time_limit < [worker] lease < [queue] visibility."
+    assert faults(tmp_path, f'[queue]\nurl = "redis://h/0"\n{given}\n') == [fault]
+    load(written(tmp_path, f"[queue]\n{given}\n"), {})
+
+
 def test_a_convention_is_changed_by_the_environment_too() -> None:
     conventions = load(
         None, {"OCT_CONVENTIONS__AMO_DROPS": "M", "OCT_CONVENTIONS__AMO_SENDER": "ps"}

@@ -6,7 +6,22 @@ from typing import Any
 
 import typer
 
-from oct.cli import certs, config, demo, held, init, insurers, migrate, ps, returns, run, simulate, status, trace
+from oct.cli import (
+    certs,
+    config,
+    demo,
+    health,
+    held,
+    init,
+    insurers,
+    migrate,
+    ps,
+    returns,
+    run,
+    simulate,
+    status,
+    trace,
+)
 from oct.cli.usage import Noun
 
 _HELP = "Concentrateur OCT : reçoit les télétransmissions des PS, les répartit par assureur, rapporte les retours."
@@ -15,13 +30,14 @@ _HELP = "Concentrateur OCT : reçoit les télétransmissions des PS, les répart
 def command() -> Any:
     """The command that runs any line."""
     program = Noun(_HELP)
-    for single in (init.init, migrate.migrate, run.run, demo.demo, config.config, status.status):
+    for single in (init.init, migrate.migrate, run.run, health.health, demo.demo, config.config, status.status):
         program.command()(single)
     for name, noun in (
         ("ps", ps.app),
         ("insurers", insurers.app),
         ("certs", certs.app),
         ("held", held.app),
+        ("returns", returns.app),
         ("trace", trace.app),
         ("simulate", simulate.app),
     ):

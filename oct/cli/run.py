@@ -32,30 +32,32 @@ class Role(StrEnum):
     BEAT = "beat"
 
 
+RoleOption = Annotated[
+    Role,
+    typer.Option(
+        "--role",
+        help="Rôle du processus : all, tout en un ; ou, sur un PostgreSQL commun, smtp (porte SMTP), worker "
+        "(traitement et envois), pop (boîtes hébergées), beat (veille).",
+    ),
+]
+NameOption = Annotated[
+    str,
+    typer.Option(
+        "--name",
+        metavar="NOM",
+        envvar="OCT_NAME",
+        show_envvar=False,
+        help="Nom du processus, unique dans son rôle (sinon OCT_NAME, sinon celui de la machine).",
+        show_default=False,
+    ),
+]
 _NAME = r"[A-Za-z0-9._-]{1,32}"
 
 
 def run(
-    role: Annotated[
-        Role,
-        typer.Option(
-            "--role",
-            help="Rôle de ce processus : all, tout en un ; ou, sur un PostgreSQL commun, smtp (porte SMTP), worker "
-            "(traitement et envois), pop (boîtes hébergées), beat (veille).",
-        ),
-    ] = Role.ALL,
+    role: RoleOption = Role.ALL,
     config: ConfigOption = None,
-    name: Annotated[
-        str,
-        typer.Option(
-            "--name",
-            metavar="NOM",
-            envvar="OCT_NAME",
-            show_envvar=False,
-            help="Nom de ce processus, unique dans son rôle (sinon OCT_NAME, sinon celui de la machine).",
-            show_default=False,
-        ),
-    ] = "",
+    name: NameOption = "",
     log: Annotated[
         str,
         typer.Option(
@@ -77,8 +79,8 @@ def run(
 async def _serve(settings: Settings, role: Role, given: str, prepare: Callable[[], None]) -> None:
     from oct.bootstrap import alone, open_workshop
 
-    _check_database(settings, role)
-    name = _name(role, given)
+    check_database(settings, role)
+    name = process_name(role, given)
     with alone(settings, name):
         program = _program(settings, open_workshop(settings), role, name, prepare)
         stopping = asyncio.Event()
@@ -91,7 +93,8 @@ async def _serve(settings: Settings, role: Role, given: str, prepare: Callable[[
     print("Arrêté.", flush=True)
 
 
-def _check_database(settings: Settings, role: Role) -> None:
+def check_database(settings: Settings, role: Role) -> None:
+    """ConfigurationError when the database cannot be shared by processes."""
     if role is not Role.ALL and settings.store.url.startswith("sqlite"):
         raise ConfigurationError(
             "role-sans-postgresql",
@@ -99,7 +102,7 @@ def _check_database(settings: Settings, role: Role) -> None:
         )
 
 
-def _name(role: Role, given: str) -> str:
+def process_name(role: Role, given: str) -> str:
     """How leases and locks name this process."""
     from oct.programs import EMBEDDED
 

@@ -39,11 +39,9 @@ class Fleet:
     def launch(self, *names: str) -> None:
         """Starts processes; `smtp-1` is the role smtp under the name 1."""
         for name in names:
-            port = self._ports.setdefault(name, free_port())
-            environment = os.environ | {"OCT_SMTP__LISTEN": f"127.0.0.1:{port}"}
             with self._log(name).open("wb") as log:
                 self._processes[name] = subprocess.Popen(
-                    self._command(name), cwd=ROOT, stdout=log, stderr=log, env=environment
+                    self._command(name), cwd=ROOT, stdout=log, stderr=log, env=self._environment(name)
                 )
 
     def start(self, *names: str) -> None:
@@ -88,9 +86,19 @@ class Fleet:
         self.store.close()
         self.outside.stop()
 
-    def _command(self, name: str) -> list[str | Path]:
+    def is_well(self, name: str) -> bool:
+        """What `oct health` says of a process."""
+        done = subprocess.run(self._command(name, "health"), cwd=ROOT, env=self._environment(name), check=False)
+        assert done.returncode in (0, 1)
+        return done.returncode == 0
+
+    def _environment(self, name: str) -> dict[str, str]:
+        port = self._ports.setdefault(name, free_port())
+        return os.environ | {"OCT_SMTP__LISTEN": f"127.0.0.1:{port}"}
+
+    def _command(self, name: str, verb: str = "run") -> list[str | Path]:
         role, _, rank = name.partition("-")
-        return [OCT_PROGRAM, "run", "--role", role, "--name", rank, "--config", self.directory / "oct.toml"]
+        return [OCT_PROGRAM, verb, "--role", role, "--name", rank, "--config", self.directory / "oct.toml"]
 
     def _ended(self, name: str) -> int:
         process = self._processes[name]

@@ -6,11 +6,13 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from oct.crypto.atrest import create_master_key
 from tests.databases import Postgres
 from tests.journeys.fleet import Fleet
 from tests.journeys.golden import CLAIMS, PKI
@@ -26,33 +28,43 @@ EVERYTHING = ("smtp-1", "smtp-2", "worker-1", "worker-2", "beat-1")
 MakeFleet = Callable[..., Fleet]
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What fleets start from: a directory with the keys, and the name of a database, both to be copied."""
+
+    directory: Path
+    database: str
+
+
 @pytest.fixture(scope="module")
-def filled(postgres_server: Postgres, installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of a database to copy, made by the operator's commands: `oct migrate`, then imports."""
-    name = f"oct_filled_{uuid4().hex}"
-    directory = tmp_path_factory.mktemp("filling") / "oct"
-    shutil.copytree(installation, directory)
-    url = postgres_server.create(name)
-    (directory / "oct.toml").write_text(f'[store]\nurl = "{url}"\n', encoding="utf-8")
-    assert oct_command(directory, "migrate") == oct_command(directory, "migrate")
+def filled(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """Made by the operator's commands: `oct migrate`, then imports."""
+    directory, name = tmp_path_factory.mktemp("filling"), f"oct_filled_{uuid4().hex}"
+    master = directory / "keys" / "master"
+    master.mkdir(parents=True)
+    create_master_key(master / "essai.master")
+    for own in ("oct.key", "oct.pem", "oct-old.key", "oct-old.pem"):
+        shutil.copy(PKI / own, directory / "keys")
+    (directory / "oct.toml").write_text(f'[store]\nurl = "{postgres_server.create(name)}"\n', encoding="utf-8")
+    oct_command(directory, "migrate")
     oct_command(directory, "ps", "import", str(CLAIMS / "praticiens.csv"))
     for table in ("orgdest.csv", "amc.csv"):
         oct_command(directory, "insurers", "import", str(CLAIMS / table))
     oct_command(directory, "certs", "add", str(PKI / "chaine.pem"), *map(str, PKI.glob("*@*.pem")))
-    yield name
+    yield Filled(directory, name)
     postgres_server.drop(name)
 
 
 @pytest.fixture
-def make_fleet(postgres_server: Postgres, filled: str, installation: Path, tmp_path: Path) -> Iterator[MakeFleet]:
+def make_fleet(postgres_server: Postgres, filled: Filled, tmp_path: Path) -> Iterator[MakeFleet]:
     """Fleets on databases of their own, which end with the test."""
     with ExitStack() as stack:
 
         def made(**sections: str) -> Fleet:
             name = f"oct_{uuid4().hex}"
-            directory = Path(shutil.copytree(installation, tmp_path / name))
+            directory = Path(shutil.copytree(filled.directory, tmp_path / name))
             stack.callback(postgres_server.drop, name)
-            fleet = Fleet(directory, postgres_server.create(name, filled), **sections)
+            fleet = Fleet(directory, postgres_server.create(name, filled.database), **sections)
             stack.callback(fleet.close)
             return fleet
 
@@ -104,7 +116,7 @@ def test_two_doors_and_two_workers_share_a_database_without_a_broker(make_fleet:
     fleet = make_fleet()
     fleet.start(*EVERYTHING)
     traffic = crowd(fleet)
-    for victim in ("worker-1", "smtp-1", "worker-2"):
+    for victim in ("worker-1", "smtp-1"):
         flows(traffic, 5)
         fleet.kill(victim)
         fleet.launch(victim)
@@ -131,17 +143,18 @@ def test_with_a_broker_that_loses_all_nothing_is_lost(make_fleet: MakeFleet, bro
     assert fleet.stop(*EVERYTHING) == [0] * len(EVERYTHING)
 
 
-def test_two_processes_never_bear_one_name(make_fleet: MakeFleet) -> None:
-    """Each takes back the leases of its name, so the second one refuses to start."""
+def test_two_processes_never_bear_one_name_and_their_health_is_known(make_fleet: MakeFleet) -> None:
+    """Each takes back the leases of its name, so the second one refuses to start; `oct health` knows who runs."""
     fleet = make_fleet()
-    fleet.start("beat-1")
+    fleet.start("beat-1", "smtp-1")
     assert "« beat-1 » tourne déjà sur cette base" in fleet.refusal("beat-1")
-    assert fleet.stop("beat-1") == [0]
+    assert [fleet.is_well(name) for name in ("beat-1", "beat-2", "smtp-1")] == [True, False, True]
+    assert fleet.stop("beat-1", "smtp-1") == [0, 0]
 
 
-def test_a_role_asks_for_postgresql(installation: Path) -> None:
+def test_a_role_asks_for_postgresql(tmp_path: Path) -> None:
     """On SQLite the one program does everything."""
     done = subprocess.run(
-        [OCT_PROGRAM, "run", "--role", "smtp"], cwd=installation, capture_output=True, text=True, check=False
+        [OCT_PROGRAM, "run", "--role", "smtp"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, "demande PostgreSQL" in done.stderr) == (2, True)

@@ -50,6 +50,20 @@ def test_due_messages_are_claimed_oldest_first_and_only_once(store: Store) -> No
     assert first[0].attempts == 0
 
 
+def test_messages_are_claimed_by_their_identifiers_when_they_are_due_and_free(store: Store) -> None:
+    """A worker is told what waits by somebody who may be late, or wrong, or say it twice."""
+    with store.begin() as conn:
+        ids = [arrive(conn, number) for number in (3, 1, 2)]
+        later = arrive(conn, 4, due_at=NOW + LEASE)
+    with store.begin() as conn:
+        assert messages.due_ids(conn, NOW + 10, limit=2) == [ids[1], ids[2]]
+        first = messages.claim_these(conn, "a", NOW + 10, LEASE, [ids[0], ids[2], later, 999_999])
+        assert [one.id for one in messages.claim_these(conn, "b", NOW + 10, LEASE, ids)] == [ids[1]]
+        assert messages.claim_these(conn, "c", NOW + 10, LEASE, []) == []
+        assert messages.due_ids(conn, NOW + 10, limit=9) == []
+    assert [one.id for one in first] == [ids[2], ids[0]]
+
+
 def test_a_worker_that_lost_its_lease_can_finish_nothing(store: Store) -> None:
     with store.begin() as conn:
         message_id = arrive(conn, 1)
