@@ -88,7 +88,7 @@ def _serve(settings: Settings, name: str, prepare: Callable[[], None], telling: 
     os.set_blocking(telling.fileno(), False)
     app = make_app(settings)
     register(app, lambda: _open_runner(settings, name), lambda: _tell(telling))
-    worker = app.Worker(hostname=f"{name}@oct", pool="prefork", without_gossip=True, without_mingle=True)
+    worker = app.Worker(hostname=f"{name}@oct", pool="prefork", quiet=True, without_gossip=True, without_mingle=True)
     worker.start()
     raise SystemExit(worker.exitcode)
 

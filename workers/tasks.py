@@ -12,6 +12,7 @@ from typing import Any
 
 from oct.steps.runner import Runner
 from workers.app import PROCESS
+from workers.requests import EndingRequest
 
 
 def register(app: Any, open_runner: Callable[[], Runner], processed: Callable[[], None]) -> None:
@@ -22,4 +23,4 @@ def register(app: Any, open_runner: Callable[[], Runner], processed: Callable[[]
         if opened().process(ids):
             processed()
 
-    app.task(process, name=PROCESS)
+    app.task(process, name=PROCESS, Request=EndingRequest)

@@ -34,13 +34,15 @@ class Accepted:
 
 @dataclass(slots=True)
 class Traffic:
-    """Each practitioner sends one message after the other until `stop`; what was refused for good is kept apart."""
+    """Each practitioner sends one message after the other until `stop`, with pauses of at most `pause` seconds; what
+    was refused for good is kept apart."""
 
     door: tuple[str, int]
     senders: tuple[Sender, ...]
     seed: int
     accepted: list[Accepted] = field(default_factory=list)
     refused: list[Reply] = field(default_factory=list)
+    pause: float = _PAUSE_S
     _ends_at: float = math.inf
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -71,4 +73,4 @@ class Traffic:
                 tries += 1
                 time.sleep(_PAUSE_S)
             self.accepted.append(Accepted(reply, who.address, file.lots, tries))
-            time.sleep(chance.random() * _PAUSE_S)
+            time.sleep(chance.random() * self.pause)
