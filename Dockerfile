@@ -10,7 +10,7 @@ RUN python -m venv /opt/oct && /opt/oct/bin/pip install --no-cache-dir --constra
 
 FROM python:3.13-slim
 COPY --from=build /opt/oct /opt/oct
-RUN install -d -o 10001 -g 0 -m 0770 /etc/oct
+RUN install -d -o 10001 -g 0 -m 0770 /etc/oct /var/lib/oct
 ENV PATH=/opt/oct/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 OCT_CONFIG=/etc/oct/oct.toml
 WORKDIR /etc/oct
 USER 10001:0

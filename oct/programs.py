@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from oct.errors import ConfigurationError, os_reason
 from oct.pop.server import PopServer
 from oct.settings import Settings
 from oct.smtp.door import Door
+from oct.steps.mailbox import HostedMailboxes
 from oct.steps.receive import Receiver
 from oct.steps.runner import Lookout
 from oct.steps.sweep import sweep
@@ -114,12 +116,13 @@ def embedded(settings: Settings, workshop: Workshop) -> Program:
     given = settings.worker
     hand = runner(settings, workshop, EMBEDDED, processors=given.threads, senders=given.senders)
     lookout = Lookout(_looks(workshop), given.sweep, hand.outgoing.ring)
+    mailboxes = hosted(workshop, EMBEDDED)
     receiver = Receiver(workshop, lambda _: hand.incoming.ring())
     return Program(
         workshop,
-        [_seals(settings, workshop), hand, lookout, receiver],
+        [_seals(settings, workshop), hand, lookout, _Locks(mailboxes), receiver],
         smtp=door(settings, workshop, receiver.accept),
-        pop=_pop(settings, workshop, EMBEDDED),
+        pop=pop_door(settings, mailboxes),
         listen=(*settings.pop.listen, *settings.smtp.listen),
     )
 
@@ -135,7 +138,8 @@ def hosted_mailboxes(settings: Settings, workshop: Workshop, name: str) -> Progr
     """Role pop: the hosted mailboxes' door. ConfigurationError when the settings give it no address to listen on."""
     if not settings.pop.listen:
         raise ConfigurationError("pop-sans-adresse", "Aucune adresse d'écoute pour POP3 : donnez [pop] listen.")
-    return Program(workshop, [], pop=_pop(settings, workshop, name), listen=settings.pop.listen)
+    mailboxes = hosted(workshop, name)
+    return Program(workshop, [_Locks(mailboxes)], pop=pop_door(settings, mailboxes), listen=settings.pop.listen)
 
 
 def worker(settings: Settings, workshop: Workshop, name: str) -> Program:
@@ -160,9 +164,14 @@ def _looks(workshop: Workshop) -> tuple[Callable[[], int], ...]:
     return partial(sweep, workshop), partial(watch, workshop)
 
 
-def _pop(settings: Settings, workshop: Workshop, name: str) -> PopServer:
-    """The POP3 door, when the locks of a predecessor that died have been taken back."""
-    mailboxes = hosted(workshop, name)
-    server = pop_door(settings, mailboxes)
-    mailboxes.take_back()
-    return server
+@dataclass(frozen=True, slots=True)
+class _Locks:
+    """The locks of a predecessor that died, taken back before the POP3 door opens."""
+
+    mailboxes: HostedMailboxes
+
+    def start(self) -> None:
+        self.mailboxes.take_back()
+
+    def stop(self) -> None:
+        """The server has given back its own."""

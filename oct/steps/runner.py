@@ -173,8 +173,8 @@ class Runner:
 
 
 class Lookout:
-    """A thread that does `looks` every `look` milliseconds, and `once_more` when it is stopped; calls `found` when one of
-    them found something."""
+    """A thread that does `looks` every `look` milliseconds, and `once_more` when it is stopped; calls `found` when one
+    of them found something."""
 
     def __init__(
         self, looks: Sequence[Callable[[], int]], look: int, found: Callable[[], object], *, once_more: bool = False

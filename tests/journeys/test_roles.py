@@ -49,6 +49,7 @@ def filled(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) 
         shutil.copy(PKI / own, directory / "keys")
     (directory / "oct.toml").write_text(f'[store]\nurl = "{postgres_server.create(name)}"\n', encoding="utf-8")
     oct_command(directory, "migrate")
+    oct_command(directory, "init", ".")
     oct_command(directory, "ps", "import", str(CLAIMS / "praticiens.csv"))
     for table in ("orgdest.csv", "amc.csv"):
         oct_command(directory, "insurers", "import", str(CLAIMS / table))

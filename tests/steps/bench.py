@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from oct.bootstrap import connector, open_sealer, open_workshop
+from oct.bootstrap import connector, open_workshop
 from oct.clock import system_clock
 from oct.crypto.atrest import create_master_key
 from oct.crypto.certificates import addresses_of, fingerprint, is_authority, read_bundle
@@ -128,9 +128,7 @@ def bench(home: Path, database_url: str, more: str = "", *, certified: bool = Tr
     """A concentrator in pieces; `more` is added to its settings. Not `certified`: no insurer has a certificate."""
     with installed(home, database_url, more, certified=certified) as (settings, workshop, outside):
         pace = Pace(processors=1, senders=1, batch=10, lease=60_000, look=1_000, any_recipient=True)
-        yield Bench(
-            workshop, Runner(workshop, connector(settings), pace, "essai-", open_sealer(settings, workshop)), outside
-        )
+        yield Bench(workshop, Runner(workshop, connector(settings), pace, "essai-"), outside)
         workshop.store.close()
 
 

@@ -55,7 +55,7 @@ class Rig(Bench):
     def __init__(self, pieces: Bench, clock: Hand) -> None:
         workshop = replace(pieces.workshop, clock=clock, numbering=Numbering(pieces.workshop.store, clock))
         name = f"essai-{next(_numbers)}-"
-        runner = Runner(workshop, pieces._runner._connect, pieces._runner._pace, name, pieces._runner._sealer)
+        runner = Runner(workshop, pieces._runner._connect, pieces._runner._pace, name)
         super().__init__(workshop, runner, pieces.outside)
         self.clock = clock
 
