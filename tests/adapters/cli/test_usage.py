@@ -47,7 +47,7 @@ def test_help_imports_neither_the_database_nor_the_door() -> None:
         (["status", "--zut"], "option inconnue : --zut ; « oct status --help » donne l'usage."),
         (["ps", "show"], "il manque NUMERO ; « oct ps show --help » donne l'usage."),
         (["ps", "list", "--config"], "l'option --config attend une valeur, ou n'en prend pas ;"),
-        (["run", "--role", "zut"], "valeur incorrecte pour --role (valeurs possibles : all) ;"),
+        (["run", "--role", "zut"], "valeur incorrecte pour --role (valeurs possibles : all, smtp, worker, pop, beat) ;"),
         (["held", "show", "x"], "valeur incorrecte pour ID ;"),
     ],
 )
@@ -74,7 +74,7 @@ def test_without_database_a_command_says_what_to_do(office: Office) -> None:
     (office.folder / "oct.db").unlink()
     result = office("ps", "list")
     assert result.code == 2
-    assert "« oct init »" in result.err
+    assert "« oct migrate »" in result.err
 
 
 def test_without_its_configuration_a_command_says_what_to_do(office: Office) -> None:
