@@ -137,3 +137,9 @@ class StoreError(OctError):
 
 class ConfigurationError(OctError):
     """A setting or an environment that cannot work; the sentence says what to do."""
+
+
+class ConservationError(OctError):
+    """The plan does not hold what was received: a defect of the program. The message is held for a person."""
+
+    fate = Fate.HOLD

@@ -17,7 +17,7 @@ from oct.errors import ConfigurationError, RuleError
 if TYPE_CHECKING:
     from oct.crypto.keystore import OwnKey
     from oct.settings import Settings
-    from oct.steps.validity import Finding
+    from oct.steps.register.validity import Finding
     from oct.store.certificates import StoredCertificate
 
 app = Noun("Les certificats, les clés, les listes de révocation.")
@@ -110,7 +110,7 @@ def retire(
 
 def enrol_files(desk: Desk, files: Sequence[Path], address: str) -> bool:
     """Files what the operator hands in and tells it line by line; whether everything was kept."""
-    from oct.steps.enrol import OwnPlace, enrol
+    from oct.steps.register.enrol import OwnPlace, enrol
 
     keys = desk.settings.keys
     own = OwnPlace(desk.settings.oct.address, keys.directory, keys.passphrase.encode() or None)
@@ -126,7 +126,7 @@ def findings_at(desk: Desk) -> list[Finding]:
     from datetime import timedelta
 
     from oct.crypto.revocation import RevocationPolicy
-    from oct.steps.validity import look_over
+    from oct.steps.register.validity import look_over
     from oct.store import certificates
     from oct.store.registry import Registry
 
@@ -166,7 +166,7 @@ def _stored(one: StoredCertificate) -> dict[str, Any]:
 
 def _own(pair: OwnKey) -> dict[str, Any]:
     from oct.crypto.certificates import fingerprint
-    from oct.steps.enrol import subject_of
+    from oct.steps.register.enrol import subject_of
 
     certificate = pair.certificate
     return {

@@ -8,7 +8,7 @@ import typer
 
 from oct.cli import DOES_NOT_HOLD
 from oct.cli.printing import print_json
-from oct.steps.imports import Imported
+from oct.steps.register.imports import Imported
 
 
 def print_import(what: str, imported: Imported, *, as_json: bool) -> None:

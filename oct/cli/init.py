@@ -129,7 +129,7 @@ def _make_trial_keys(trial: Path, settings: Settings) -> None:
     from oct.clock import system_clock, utc
     from oct.crypto.authority import TestAuthority
     from oct.crypto.pair_files import read_authority, write_authority, write_pair
-    from oct.steps.enrol import OwnPlace, enrol
+    from oct.steps.register.enrol import OwnPlace, enrol
     from oct.store.engine import open_store
 
     now = system_clock()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from oct.domain.model import Insurer
-    from oct.steps.imports import Imported
+    from oct.steps.register.imports import Imported
 
 app = Noun("Les assureurs : AMO et AMC, adresses, forme des envois.")
 
@@ -176,7 +176,7 @@ def _import_amo(desk: Desk, data: bytes) -> Imported:
     from oct.formats.regimes import Regimes
     from oct.formats.tables import read_caisses
     from oct.settings.data_files import data_file
-    from oct.steps.imports import import_caisses
+    from oct.steps.register.imports import import_caisses
 
     regimes = Regimes.from_toml(data_file(desk.settings.formats.regimes, "regimes.toml"))
     with desk.store.begin() as conn:
@@ -185,7 +185,7 @@ def _import_amo(desk: Desk, data: bytes) -> Imported:
 
 def _import_amc(desk: Desk, data: bytes) -> Imported:
     from oct.formats.tables import read_amcs
-    from oct.steps.imports import import_amcs
+    from oct.steps.register.imports import import_amcs
 
     with desk.store.begin() as conn:
         return import_amcs(conn, read_amcs(data), desk.now, desk.actor)

@@ -220,7 +220,7 @@ def import_(
     """
     from oct.cli.imported import print_import
     from oct.formats.tables import read_practitioners
-    from oct.steps.imports import import_practitioners
+    from oct.steps.register.imports import import_practitioners
 
     data = read_given(table)
     with at_desk(config) as desk:

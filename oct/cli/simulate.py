@@ -138,7 +138,7 @@ def _insurers_keys(desk: Desk) -> dict[str, OwnKey]:
     from oct.crypto.certificates import addresses_of
     from oct.crypto.keystore import KeyRing
     from oct.crypto.pair_files import read_authority, write_pair
-    from oct.steps.enrol import OwnPlace, enrol
+    from oct.steps.register.enrol import OwnPlace, enrol
     from oct.store import insurers
 
     trial = desk.settings.keys.directory.parent / TRIAL

@@ -13,7 +13,7 @@ from oct.cli.printing import Instant, instant, print_json
 from oct.domain import words
 
 if TYPE_CHECKING:
-    from oct.steps.validity import Finding
+    from oct.steps.register.validity import Finding
     from oct.store.overview import Overview
 
 _SLOW_MS = 15 * 60_000

@@ -13,18 +13,12 @@ from collections.abc import Iterator
 from oct.domain.contract99 import CONTRACT_SPLIT, split_invoices
 from oct.domain.model import LotKind
 from oct.domain.plan import Parcel, Plan, Planned, SplitContext, Waiting
-from oct.errors import Fate, FormatError, OctError
+from oct.errors import ConservationError, FormatError
 from oct.formats.b2 import MAX_LOTS, B2File, Invoice, Lot, read_lots
 from oct.formats.layouts import RECORD
 
 _Expected = list[tuple[bytes, tuple[slice, ...]]]
 """Records of a lot as received, each with where it may differ."""
-
-
-class ConservationError(OctError):
-    """The plan does not hold what was received: a defect of the program. The message is held for a person."""
-
-    fate = Fate.HOLD
 
 
 def check_conservation(file: B2File, plan: Plan, context: SplitContext) -> None:

@@ -1,1 +1,1 @@
-"""The journey of a message, one module a step; the listing of this folder is the list of what the concentrator does."""
+"""The journey of a message, one module a step; the parts of `process` and of `deliver` have folders of their own."""

@@ -14,9 +14,9 @@ from oct.domain.model import Practitioner
 from oct.domain.returns import Evidence
 from oct.errors import RuleError
 from oct.steps.release import Case, close, open_case
-from oct.steps.return_letters import Letter, cover_of, seal_letter, write_letter
-from oct.steps.return_reading import ReadReturn, facts_of, insurers_behind, read_return
-from oct.steps.return_states import Answered, lots_answered, write_states
+from oct.steps.returns.letters import Letter, cover_of, seal_letter, write_letter
+from oct.steps.returns.reading import ReadReturn, facts_of, insurers_behind, read_return
+from oct.steps.returns.states import Answered, lots_answered, write_states
 from oct.steps.workshop import Workshop
 from oct.store import events, messages, payloads, returns
 from oct.store.events import Event

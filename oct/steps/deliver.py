@@ -27,9 +27,9 @@ from oct.errors import OctError, RoutingError
 from oct.formats.arl import Arl
 from oct.formats.noemie import NoemieFile
 from oct.steps.custody import attempt
-from oct.steps.return_letters import Letter, cover_of, seal_letter, write_letter
-from oct.steps.return_reading import Facts, ReadReturn, ReturnKind, facts_of, insurers_behind, read_return
-from oct.steps.return_states import Answered, lots_answered, write_states
+from oct.steps.returns.letters import Letter, cover_of, seal_letter, write_letter
+from oct.steps.returns.reading import Facts, ReadReturn, ReturnKind, facts_of, insurers_behind, read_return
+from oct.steps.returns.states import Answered, lots_answered, write_states
 from oct.steps.workshop import Workshop
 from oct.store import events, holds, messages, payloads, returns
 from oct.store.events import Event

@@ -23,7 +23,7 @@ from oct.errors import OctError, RoutingError
 from oct.formats.dloi import Increment, read_increment
 from oct.formats.profiles import Kind
 from oct.steps.custody import attempt, write_hold
-from oct.steps.return_letters import Cover, Letter, cover_of, seal_letter, write_letter
+from oct.steps.returns.letters import Cover, Letter, cover_of, seal_letter, write_letter
 from oct.steps.workshop import Workshop
 from oct.store import events, increments, messages, payloads, returns
 from oct.store.events import Event

@@ -19,10 +19,10 @@ from sqlalchemy import Connection
 from oct.domain.journey import MessageState
 from oct.domain.receipts import Receipt, compose
 from oct.errors import RoutingError, StoreError, described
-from oct.steps.claims import Outcome, blank_receipt, known_account, settle_claims
-from oct.steps.dispatch import write_dispatch
-from oct.steps.dloi_requests import write_answer
-from oct.steps.recognition import Ledger
+from oct.steps.claims.dispatch import write_dispatch
+from oct.steps.claims.dloi_requests import write_answer
+from oct.steps.claims.recognition import Ledger
+from oct.steps.claims.settling import Outcome, blank_receipt, known_account, settle_claims
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, files, holds, messages, payloads

@@ -23,9 +23,9 @@ from oct.envelope.sealing import Sealed
 from oct.errors import FormatError, OctError, RoutingError, RuleError
 from oct.formats.b2 import read_file
 from oct.formats.subject import read_subject
-from oct.steps.claims import known_account
-from oct.steps.dispatch import Departure, Dispatch, seal_outgoing, seal_plan, write_dispatch
-from oct.steps.flows import read_flow, route_flow, seal_flow
+from oct.steps.claims.dispatch import Departure, Dispatch, seal_outgoing, seal_plan, write_dispatch
+from oct.steps.claims.flows import read_flow, route_flow, seal_flow
+from oct.steps.claims.settling import known_account
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds, lots, messages, payloads, returns

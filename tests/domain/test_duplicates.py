@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oct.domain.conservation import ConservationError, check_conservation
+from oct.domain.conservation import check_conservation
 from oct.domain.duplicates import NEW, Identity, Judgement, Policy, Sending, Verdict, judge
 from oct.domain.journey import LotState
 from oct.domain.plan import Known, Plan
 from oct.domain.recognition import Past, Reemission, identity_of, recognise
 from oct.domain.resending_notes import Instants, different, note
 from oct.domain.splitting import plan_file
+from oct.errors import ConservationError
 from oct.formats.b2 import B2File, read_file
 from tests.claims import ACCOUNT, CT_422, LAYOUTS, OCT_NUMBER, Batch, Claim, claim_file, context, dre, enriched
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from oct.domain.conservation import ConservationError, check_conservation
+from oct.domain.conservation import check_conservation
 from oct.domain.model import Directory, LotKind
 from oct.domain.outgoing import outgoing_file
 from oct.domain.plan import Parcel, Plan, Planned, Refused, Shape, Waiting
 from oct.domain.splitting import plan_file, plan_lots, shape_of
-from oct.errors import Fate, RoutingError, RuleError
+from oct.errors import ConservationError, Fate, RoutingError, RuleError
 from oct.formats.b2 import B2File, read_file, read_lots, write_file
 from tests.claims import (
     ACCOUNT,

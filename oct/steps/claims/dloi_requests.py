@@ -18,7 +18,7 @@ from oct.envelope.opening import Opened
 from oct.errors import CertificateError, FormatError, RoutingError
 from oct.formats.dloi import missing_increments, read_request
 from oct.steps.increments import Shipment, write_shipment
-from oct.steps.return_letters import Cover, Letter, cover_of, seal_letter, seal_request, write_letter
+from oct.steps.returns.letters import Cover, Letter, cover_of, seal_letter, seal_request, write_letter
 from oct.steps.workshop import Workshop
 from oct.store import events, increments, payloads
 from oct.store.events import Event

@@ -26,8 +26,8 @@ from oct.formats.frame import ReturnFrame, read_frame
 from oct.formats.layouts import RECORD
 from oct.formats.profiles import HEADER_ROUTE, Profile
 from oct.formats.subject import FactureSubject, read_subject
-from oct.steps.dispatch import Departure, Detention, Dispatch, seal_outgoing
-from oct.steps.recognition import Basis, noted, recognise_plan
+from oct.steps.claims.dispatch import Departure, Detention, Dispatch, seal_outgoing
+from oct.steps.claims.recognition import Basis, noted, recognise_plan
 from oct.steps.workshop import Workshop
 from oct.store import payloads
 from oct.store.files import NewFile

@@ -24,7 +24,7 @@ from oct.envelope.sealing import Sealed, seal_file
 from oct.errors import CertificateError, OctError
 from oct.formats.b2 import B2File, Lot, write_file
 from oct.formats.layouts import RECORD
-from oct.steps.resending import lot_names, resending_events, write_arls, write_replaced
+from oct.steps.claims.resending import lot_names, resending_events, write_arls, write_replaced
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds, lots, payloads
 from oct.store.consignments import Consignment, NewConsignment

@@ -30,7 +30,7 @@ from oct.domain.returns import LotRef
 from oct.formats.arl import Arl
 from oct.formats.entities import Entities
 from oct.formats.noemie import NoemieFile
-from oct.steps.return_reading import Facts, ReadReturn, lots_named, lots_of_file, lots_unread
+from oct.steps.returns.reading import Facts, ReadReturn, lots_named, lots_of_file, lots_unread
 from oct.store import lots, returns
 from oct.store.lots import InvoiceAnswer, Lot
 from oct.store.returns import LotAnswer

@@ -26,10 +26,10 @@ from oct.formats.b2 import B2File, read_file
 from oct.formats.mime_reader import attachment_of, read_message
 from oct.formats.profiles import OPAQUE, Kind, Profile
 from oct.formats.subject import FactureSubject, ps_number, read_subject
-from oct.steps.dispatch import Dispatch, seal_plan
-from oct.steps.dloi_requests import Answer, answer_request
-from oct.steps.flows import Passage, pass_on, read_flow
-from oct.steps.recognition import Basis, different_lots, noted, recognise_plan
+from oct.steps.claims.dispatch import Dispatch, seal_plan
+from oct.steps.claims.dloi_requests import Answer, answer_request
+from oct.steps.claims.flows import Passage, pass_on, read_flow
+from oct.steps.claims.recognition import Basis, different_lots, noted, recognise_plan
 from oct.steps.workshop import Workshop
 from oct.store.files import NewFile
 from oct.store.messages import Message

@@ -1,0 +1,1 @@
+"""The parts of `deliver`: what a return says, what it changes, in what envelope it goes on."""

@@ -1,0 +1,70 @@
+"""The tables, as SQLAlchemy Core sees them; `migrations/` builds them, and a test holds the two equal.
+
+Units: instants are milliseconds since the epoch UTC, amounts are centimes, sizes are bytes, digests are the 32
+bytes of SHA-256. No column holds an NIR or a patient's name; what may hold one (files, lots, messages) is a
+payload, encrypted at rest.
+"""
+
+from __future__ import annotations
+
+from oct.store.tables.columns import metadata
+from oct.store.tables.register import (
+    caisses,
+    certificates,
+    insurers,
+    practitioner_addresses,
+    practitioner_numbers,
+    practitioners,
+    revocation_lists,
+)
+from oct.store.tables.returns import (
+    dloi_increments,
+    mailbox_items,
+    mailbox_locks,
+    return_lots,
+    returns,
+)
+from oct.store.tables.trace import (
+    event_leaves,
+    events,
+    sequences,
+    tree_heads,
+    tree_state,
+)
+from oct.store.tables.traffic import (
+    consignments,
+    files,
+    holds,
+    invoices,
+    lots,
+    messages,
+    payloads,
+)
+
+__all__ = [
+    "caisses",
+    "certificates",
+    "consignments",
+    "dloi_increments",
+    "event_leaves",
+    "events",
+    "files",
+    "holds",
+    "insurers",
+    "invoices",
+    "lots",
+    "mailbox_items",
+    "mailbox_locks",
+    "messages",
+    "metadata",
+    "payloads",
+    "practitioner_addresses",
+    "practitioner_numbers",
+    "practitioners",
+    "return_lots",
+    "returns",
+    "revocation_lists",
+    "sequences",
+    "tree_heads",
+    "tree_state",
+]

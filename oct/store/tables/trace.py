@@ -1,0 +1,70 @@
+"""The events, the journal over them, and the counters that numbers are drawn from."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
+
+from oct.store.tables.columns import RowId, id_column, metadata, reference
+
+events = Table(
+    "events",
+    metadata,
+    id_column(),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("outcome", String(12), nullable=False),
+    reference("message_id", "messages", index=True),
+    reference("consignment_id", "consignments", index=True),
+    reference("return_id", "returns"),
+    reference("practitioner_id", "practitioners"),
+    reference("insurer_id", "insurers"),
+    Column("actor", String(64), nullable=False, server_default=""),
+    Column("data", Text, nullable=False, server_default="{}"),  # JSON: digests, sizes, replies, identifiers
+)
+
+# The journal over the events. Triggers refuse to change or remove rows of these tables and of `events`, except
+# `tree_state`, which says nothing that the others do not.
+
+event_leaves = Table(
+    "event_leaves",
+    metadata,
+    Column("seq", RowId, primary_key=True, autoincrement=False),  # from 0, without holes
+    Column("event_id", BigInteger, ForeignKey("events.id"), nullable=False, unique=True),
+    Column("leaf", LargeBinary(32), nullable=False),
+)
+
+tree_heads = Table(
+    "tree_heads",
+    metadata,
+    Column("size", RowId, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("key", String(16), nullable=False),
+    Column("signature", LargeBinary(64), nullable=False),
+    Index("ix_tree_heads_at", "at"),  # what is not published yet
+)
+
+tree_state = Table(
+    "tree_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1: its lock is the turn of who seals
+    Column("size", BigInteger, nullable=False),
+    Column("peaks", LargeBinary, nullable=False),  # roots of the perfect subtrees, 32 bytes each
+)
+
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
