@@ -7,6 +7,7 @@ payload, encrypted at rest.
 
 from __future__ import annotations
 
+from oct.store.tables.accounts import api_tokens, lockouts, second_factors, sessions, users
 from oct.store.tables.columns import metadata
 from oct.store.tables.register import (
     caisses,
@@ -42,6 +43,7 @@ from oct.store.tables.traffic import (
 )
 
 __all__ = [
+    "api_tokens",
     "caisses",
     "certificates",
     "consignments",
@@ -52,6 +54,7 @@ __all__ = [
     "holds",
     "insurers",
     "invoices",
+    "lockouts",
     "lots",
     "mailbox_items",
     "mailbox_locks",
@@ -64,7 +67,10 @@ __all__ = [
     "return_lots",
     "returns",
     "revocation_lists",
+    "second_factors",
     "sequences",
+    "sessions",
     "tree_heads",
     "tree_state",
+    "users",
 ]
