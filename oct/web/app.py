@@ -1,0 +1,37 @@
+"""The application: its routes, what answers when something is refused or fails, and what stands around all of it.
+
+A failure that nobody declared is logged by its type and place (`errors.described`) and answered by a page that says
+nothing of it. Pages answer people (HTML, French); whatever lies under `/api/` answers programs (JSON).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from oct.web import home
+from oct.web.desk import Desk
+from oct.web.failures import answer_failures
+from oct.web.identity import unforged
+
+_STATIC = Path(__file__).with_name("static")
+_ROUTERS = (home.router,)
+
+
+def create_app(desk: Desk) -> FastAPI:
+    """The console and the API of this desk."""
+    app = FastAPI(
+        title="Concentrateur OCT",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(unforged)],
+    )
+    app.state.desk = desk
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    answer_failures(app)
+    return app
