@@ -29,6 +29,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     Sortie 1 si quelque chose demande une personne.
     """
     from oct.cli.certs import findings_at
+    from oct.steps.upkeep import upkeep_alerts
     from oct.store.overview import overview
 
     with at_desk(config) as desk:
@@ -36,6 +37,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             seen = overview(conn)
         findings = [one for one in findings_at(desk) if one.needs_a_person]
         alerts = _alerts(seen, findings, desk.now)
+        alerts += upkeep_alerts(desk.store, desk.settings.journal.heads, desk.now)
     if as_json:
         print_json(_document(seen, findings, alerts))
     else:

@@ -25,6 +25,8 @@ from oct.trace.canonical import canonical
 from oct.trace.verify import LEAF, Tree, TreeHead
 
 _PAGE = 5000
+_RECENT = 50_000
+"""How far below the newest sealed event one without a leaf is looked for: more than is written while a head is made."""
 _FIELDS = (
     events.c.id,
     events.c.at,
@@ -187,6 +189,19 @@ def unsealed_count(conn: Connection) -> int:
     """How many events have no leaf yet."""
     statement = select(func.count()).select_from(events.outerjoin(event_leaves))
     return conn.execute(statement.where(event_leaves.c.seq.is_(None))).scalar_one()
+
+
+def unproven_since(conn: Connection, size: int) -> int | None:
+    """When the oldest event that is not in the tree of `size` was written (ms); None when all are.
+
+    Costs the same whatever the log's length: what hides far below the newest is for `verify_live` to find.
+    """
+    first = select(events.c.at).join(event_leaves, event_leaves.c.event_id == events.c.id)
+    if (at := conn.execute(first.where(event_leaves.c.seq == size)).scalar()) is not None:
+        return int(at)
+    newest = conn.execute(select(func.max(event_leaves.c.event_id))).scalar() or 0
+    unsealed = select(func.min(events.c.at)).select_from(events.outerjoin(event_leaves))
+    return conn.execute(unsealed.where(events.c.id > newest - _RECENT, event_leaves.c.seq.is_(None))).scalar()
 
 
 def first_unsealed(conn: Connection, before: int) -> int | None:
