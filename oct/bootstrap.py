@@ -42,7 +42,7 @@ from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.runner import Pace, Runner
 from oct.steps.seal import Sealer
-from oct.steps.workshop import Rules, Workshop
+from oct.steps.workshop import QuarantineBounds, Rules, Workshop
 from oct.store.engine import Store, open_store
 from oct.store.names import holding
 from oct.store.numbering import Numbering, trace_number
@@ -127,6 +127,7 @@ def open_workshop(
             reemission=Policy(settings.reemission.policy),
             dloi_issuer=settings.dloi.issuer.lower(),
             insurer_networks=settings.smtp.insurer_networks,
+            quarantine=QuarantineBounds(**settings.quarantine.model_dump()),
         ),
     )
 

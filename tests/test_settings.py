@@ -201,7 +201,7 @@ def test_secrets_are_hidden() -> None:
 def test_values_are_shown_as_they_are_written() -> None:
     values = {(one.section, one.key): one.value for one in shown(load(None, {}))}
     assert values["delivery", "retry"] == "1m, 5m, 15m, 1h, 4h"
-    assert values["smtp", "max_message"] == "25MiB"
+    assert values["smtp", "max_message"] == "48MiB"
     assert values["clear", "accept"] == "false"
 
 

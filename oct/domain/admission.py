@@ -22,6 +22,16 @@ class Origin(StrEnum):
     INSURER = "assureur"
     ISSUER = "emetteur"
     REPORT = "avis"
+    UNKNOWN = "inconnu"
+    """Nobody that may write: refused, and kept for the operator because it looks like a return."""
+
+
+class Refusal(StrEnum):
+    """Why a message is refused, where that changes what an operator can do about it."""
+
+    NETWORK = "hors-reseau"
+    BORROWED_NAME = "nom-emprunte"
+    SENDER = "expediteur"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class Rejected:
     """The message is refused at the door, with a sentence for its sender."""
 
     sentence: str
+    reason: Refusal = Refusal.SENDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +85,9 @@ def admit(claimed: Claimed, register: Register) -> Admitted | Rejected:
     institution = _institution(sender, register)
     if institution is not None:
         if not (claimed.institutional or claimed.trusted):
-            return Rejected("Les assureurs n'ecrivent pas de ce reseau")
+            return Rejected("Les assureurs n'ecrivent pas de ce reseau", Refusal.NETWORK)
         if register.by_address(claimed.mail_from.lower()) is not None:
-            return Rejected("Un praticien n'ecrit pas au nom d'un assureur")
+            return Rejected("Un praticien n'ecrit pas au nom d'un assureur", Refusal.BORROWED_NAME)
         return institution
     writer, envelope = register.by_address(sender), register.by_address(claimed.mail_from.lower())
     if not _same_account(writer, envelope):

@@ -34,7 +34,7 @@ SUBJECT: Mapping[str, str] = {
     "consignment": "envoi",
     "return": "retour",
 }
-ORIGIN: Mapping[str, str] = {"ps": "PS", "assureur": "assureur", "avis": "avis de remise"}
+ORIGIN: Mapping[str, str] = {"ps": "PS", "assureur": "assureur", "avis": "avis de remise", "inconnu": "inconnu, refusé"}
 KIND: Mapping[str, str] = {"facture": "factures", "art": "ART", "texte": "texte", "retour": "retour"}
 
 

@@ -62,7 +62,7 @@ class SmtpSection(DoorSection):
     """The door where practitioners and insurers hand in their messages."""
 
     listen: Listeners = ("127.0.0.1:2525",)
-    max_message: Size = 25 << 20
+    max_message: Size = 48 << 20
     max_recipients: Annotated[int, Field(ge=1)] = 10
     max_connections: Annotated[int, Field(ge=1)] = 2000
     max_connections_per_address: Annotated[int, Field(ge=1)] = 50
@@ -152,6 +152,15 @@ class ClearSection(Section):
     accept: bool = False
 
 
+class QuarantineSection(Section):
+    """How much of what looks like a return and is refused at the door is kept in 24 hours (H6)."""
+
+    per_day: Annotated[int, Field(ge=0)] = 200
+    bytes_per_day: Size = 128 << 20
+    total_per_day: Annotated[int, Field(ge=0)] = 1000
+    total_bytes_per_day: Size = 1 << 30
+
+
 class DloiSection(Section):
     """The card opposition list."""
 
@@ -222,6 +231,7 @@ class Settings(Section):
     watch: WatchSection = WatchSection()
     reemission: ReemissionSection = ReemissionSection()
     dloi: DloiSection = DloiSection()
+    quarantine: QuarantineSection = QuarantineSection()
     opening: OpeningSection = OpeningSection()
     worker: WorkerSection = WorkerSection()
     queue: QueueSection = QueueSection()

@@ -47,7 +47,7 @@ class DoorLimits:
     connections_per_address: int = 50
     recipients: int = 100
     errors: int = 10
-    message_bytes: int = 25_000_000
+    message_bytes: int = 50_000_000
     line_octets: int = 998
     memory_bytes: int = 256_000_000
     idle_seconds: float = 300

@@ -4,30 +4,30 @@ Takes a complete SMTP transaction; gives the reply. The message is identified (H
 rest and inserted, with its event, in one transaction. Messages that arrive together share a commit: one thread
 writes, takes all that waits, and each sender gets its 250 only after the commit that holds its message.
 
-Failure: a malformed header or an unknown sender is 550 or 554, on purpose; a database that is away, and any surprise,
-is 451 with a fixed text. The same transaction repeated gets the first one's trace number again.
+Failure: a malformed header or an unknown sender is 550 or 554, on purpose, and what looks like a return is kept all the
+same (`quarantine`); a database that is away, and any surprise, is 451 with a fixed text, and a full one 452. The same
+transaction repeated gets the first one's trace number again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import queue
 import threading
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 import structlog
 
-from oct.domain.admission import Admitted, Claimed, Register, Rejected, admit
+from oct.domain.admission import Admitted, Origin, Rejected
 from oct.domain.journey import MessageState
-from oct.errors import FormatError, described
-from oct.formats.mime_headers import Headers, last, read_headers
-from oct.formats.subject import FactureSubject, ps_number, read_subject
+from oct.errors import FormatError, StoreError, described
+from oct.formats.mime_headers import Headers, read_headers
 from oct.smtp.transaction import Reply, Transaction
-from oct.steps.workshop import Network, Workshop
+from oct.steps import quarantine
+from oct.steps.identity import fingerprint, identify, subject_of
+from oct.steps.workshop import Workshop
 from oct.store import events, holds, messages, payloads
 from oct.store.events import Event
 from oct.store.holds import HoldSubject, NewHold
@@ -40,7 +40,7 @@ _log = structlog.get_logger()
 _GROUP = 50
 """Most messages that share a commit."""
 _UNAVAILABLE = Reply(451, "4.3.0 Service momentanement indisponible, reessayez plus tard")
-_QUARANTINE = "L'adresse From n'est pas enregistrée pour ce numéro de PS."
+_FULL = Reply(452, "4.3.1 Plus de place pour le moment, reessayez plus tard")
 
 
 @dataclass(slots=True)
@@ -64,12 +64,15 @@ class _Waiting:
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """A transaction that is admitted and ready to be written."""
+    """A transaction that is ready to be written. `hold` says why a person must look at it first, empty otherwise;
+    `refusal` is the answer to one that is kept although it is refused."""
 
     waiting: _Waiting
     message: NewMessage
     payload: NewPayload
     quarantine: str
+    hold: str = ""
+    refusal: Reply | None = None
 
 
 class Receiver:
@@ -115,12 +118,17 @@ class Receiver:
             with self._workshop.store.read() as conn:
                 snapshot = self._workshop.registry.current(conn)
             arrivals = [arrival for waiting in group if (arrival := self._admit(waiting, snapshot)) is not None]
-            if arrivals:
-                self._write(arrivals)
+            for kept in (
+                [arrival for arrival in arrivals if arrival.refusal is None],
+                [arrival for arrival in arrivals if arrival.refusal is not None],
+            ):
+                if kept:
+                    self._write(kept)
         except Exception as error:  # noqa: BLE001 - the door: whatever happens, nobody is told 250 and nothing is lost
             _log.error("reception-impossible", messages=len(group), **described(error))
+            full = isinstance(error, StoreError) and error.code == "base-pleine"
             for waiting in group:
-                waiting.tell(_UNAVAILABLE)
+                waiting.tell(_FULL if full else _UNAVAILABLE)
 
     def _admit(self, waiting: _Waiting, snapshot: Snapshot) -> _Arrival | None:
         """What is to be written of a transaction; None when it was answered with a refusal."""
@@ -130,31 +138,49 @@ class Receiver:
         except FormatError as error:
             waiting.tell(Reply(554, f"5.6.0 {ascii_text(error.sentence)}"))
             return None
-        subject = _subject(headers)
-        register = _register(snapshot, self._workshop.rules.dloi_issuer)
-        claimed = _claimed(transaction, headers, subject, self._workshop.rules.insurer_networks)
-        verdict = admit(claimed, register)
+        verdict = identify(
+            self._workshop,
+            snapshot,
+            headers,
+            transaction.mail_from,
+            transaction.peer,
+            trusted=transaction.authenticated_as is not None,
+        )
         if isinstance(verdict, Rejected):
-            _log.info("message-refuse", peer=transaction.peer, reason=verdict.sentence)
-            waiting.tell(Reply(550, f"5.7.1 {verdict.sentence}"))
-            return None
+            return self._refuse(waiting, headers, verdict)
         payload = payloads.seal(self._workshop.vault, transaction.content)
-        message = self._message(transaction, headers, subject, verdict, payload)
-        return _Arrival(waiting, message, payload, verdict.quarantine)
+        known_by = fingerprint(transaction.content, headers)
+        message = self._message(transaction, headers, known_by, verdict, payload)
+        return _Arrival(waiting, message, payload, verdict.quarantine, quarantine.UNBOUND if verdict.quarantine else "")
+
+    def _refuse(self, waiting: _Waiting, headers: Headers, rejected: Rejected) -> _Arrival | None:
+        """Answers with a refusal; what looks like a return is answered when it is kept."""
+        transaction, workshop = waiting.transaction, self._workshop
+        _log.info("message-refuse", peer=transaction.peer, reason=rejected.sentence)
+        refusal = Reply(550, f"5.7.1 {rejected.sentence}")
+        known_by = quarantine.kept_under(workshop, headers, transaction.content, transaction.peer)
+        if known_by is None:
+            waiting.tell(refusal)
+            return None
+        payload = payloads.seal(workshop.vault, transaction.content)
+        verdict = Admitted(Origin.UNKNOWN, quarantine=quarantine.CODE)
+        message = self._message(transaction, headers, known_by, verdict, payload)
+        why = quarantine.sentence(rejected, headers.sender, transaction.mail_from, transaction.peer)
+        return _Arrival(waiting, message, payload, quarantine.CODE, why, refusal)
 
     def _message(
         self,
         transaction: Transaction,
         headers: Headers,
-        subject: FactureSubject | None,
+        known_by: bytes,
         verdict: Admitted,
         payload: NewPayload,
     ) -> NewMessage:
-        now = self._workshop.clock()
+        now, subject = self._workshop.clock(), subject_of(headers)
         quarantined = bool(verdict.quarantine)
         return NewMessage(
             trace=trace_number(now, self._workshop.chance),
-            fingerprint=_fingerprint(transaction, headers),
+            fingerprint=known_by,
             received_at=now,
             origin=verdict.origin,
             peer=transaction.peer,
@@ -180,7 +206,7 @@ class Receiver:
             events.append(conn, [_event(*pair) for pair in zip(arrivals, inserted, strict=True)])
         for arrival, insertion in zip(arrivals, inserted, strict=True):
             what = "recu" if insertion.is_new else "deja recu"
-            arrival.waiting.tell(Reply(250, f"2.0.0 Message {what}, suivi {insertion.trace}"))
+            arrival.waiting.tell(arrival.refusal or Reply(250, f"2.0.0 Message {what}, suivi {insertion.trace}"))
         self._ring([insertion.id for insertion in inserted if insertion.is_new])
 
 
@@ -190,52 +216,8 @@ def ascii_text(sentence: str) -> str:
     return " ".join(plain.encode("ascii", "ignore").decode("ascii").split())[:200]
 
 
-def _subject(headers: Headers) -> FactureSubject | None:
-    try:
-        return read_subject(headers.subject)
-    except FormatError:
-        return None
-
-
-def _claimed(
-    transaction: Transaction, headers: Headers, subject: FactureSubject | None, insurer_networks: Sequence[Network]
-) -> Claimed:
-    peer = ip_address(transaction.peer.partition("%")[0])
-    return Claimed(
-        header_from=headers.sender,
-        mail_from=transaction.mail_from,
-        number=_number(subject),
-        is_report=last(headers.fields, "content-type").lower().startswith("multipart/report"),
-        trusted=transaction.authenticated_as is not None,
-        institutional=not insurer_networks or any(peer in network for network in insurer_networks),
-    )
-
-
-def _number(subject: FactureSubject | None) -> str | None:
-    if subject is None:
-        return None
-    try:
-        return ps_number(subject.sender)
-    except FormatError:
-        return subject.sender
-
-
-def _register(snapshot: Snapshot, issuer: str) -> Register:
-    return Register(snapshot.by_number.get, snapshot.by_address.get, snapshot.insurers_by_address.get, issuer)
-
-
-def _fingerprint(transaction: Transaction, headers: Headers) -> bytes:
-    """D4: what stays the same when a client that lost our 250 sends again, whatever relays add on top of it."""
-    _, _, body = transaction.content.partition(b"\r\n\r\n")
-    digest = hashlib.sha256()
-    for value in (headers.sender.lower(), headers.subject, headers.message_id, headers.description):
-        digest.update(value.encode("utf-8", "replace") + b"\0")
-    digest.update(body)
-    return digest.digest()
-
-
 def _quarantine(arrival: _Arrival, insertion: Insertion) -> NewHold:
-    return NewHold(arrival.message.received_at, HoldSubject.MESSAGE, insertion.id, arrival.quarantine, _QUARANTINE)
+    return NewHold(arrival.message.received_at, HoldSubject.MESSAGE, insertion.id, arrival.quarantine, arrival.hold)
 
 
 def _event(arrival: _Arrival, insertion: Insertion) -> Event:

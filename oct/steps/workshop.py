@@ -27,6 +27,16 @@ Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
+class QuarantineBounds:
+    """How much of what the door refuses is kept in 24 hours, in messages and bytes: of one network, and in all."""
+
+    per_day: int = 200
+    bytes_per_day: int = 128 << 20
+    total_per_day: int = 1000
+    total_bytes_per_day: int = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Settings that the steps follow. Durations are milliseconds."""
 
@@ -53,6 +63,7 @@ class Rules:
     """Who sends the increments of the opposition list (O1), lower case; empty: nobody."""
     insurer_networks: tuple[Network, ...] = ()
     """From where insurers and that issuer write (H6); empty: from anywhere."""
+    quarantine: QuarantineBounds = QuarantineBounds()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, literal_column, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.store import leases, payloads
@@ -34,7 +34,7 @@ class NewMessage:
     fingerprint: bytes
     received_at: int
     origin: str
-    """`ps`, `assureur`, `emetteur` or `avis`."""
+    """`ps`, `assureur`, `emetteur`, `avis`, or `inconnu`: refused, and kept for the operator."""
     peer: str
     mail_from: str
     header_from: str
@@ -56,6 +56,24 @@ class Insertion:
     id: int
     trace: str
     is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refused message that is kept: where it came from, and its size in bytes."""
+
+    peer: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readmission:
+    """Whose a refused message is, now that it may be taken, and the fingerprint by which it is recognised (D4)."""
+
+    origin: str
+    practitioner_id: int | None
+    insurer_id: int | None
+    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,7 @@ class Message:
 _COLUMNS = columns(messages, Message)
 _LEFT_OPEN = messages.c.lease_owner.is_not(None) & (messages.c.attempts == 0)
 _ATTEMPTS = case((_LEFT_OPEN, 1), else_=messages.c.attempts)
+_REFUSED = messages.c.origin == literal_column("'inconnu'")  # as the partial index says it
 _DUE = select(messages.c.id).where(leases.free(messages))
 _CLAIM = leases.claiming(messages, _DUE, _ATTEMPTS).returning(*_COLUMNS)
 _CLAIM_THESE = leases.claiming(
@@ -114,7 +133,7 @@ def insert_many(conn: Connection, arrived: Sequence[tuple[NewMessage, NewPayload
     kept = {row.payload_id for row in found}
     first = {row.fingerprint: (row.id, row.trace) for row in found}
     if len(kept) < len(rows):
-        first |= _known(conn, [row["fingerprint"] for row in rows if row["payload_id"] not in kept])
+        first |= known(conn, [row["fingerprint"] for row in rows if row["payload_id"] not in kept])
         conn.execute(delete(payload_table).where(payload_table.c.id.in_(set(payload_ids) - kept)))
     return [Insertion(*first[row["fingerprint"]], row["payload_id"] in kept) for row in rows]
 
@@ -170,6 +189,11 @@ def requeue(conn: Connection, message_id: int, state: str, due_at: int) -> bool:
     return done.rowcount == 1
 
 
+def readmit(conn: Connection, message_id: int, readmission: Readmission) -> None:
+    """Say of a refused message whose it is, now that it is taken."""
+    conn.execute(update(messages).where(messages.c.id == message_id).values(values(readmission)))
+
+
 def set_state(conn: Connection, message_id: int, state: str, code: str) -> None:
     """Move a message that has ended to a state."""
     conn.execute(update(messages).where(messages.c.id == message_id).values(state=state, code=code))
@@ -188,6 +212,20 @@ def by_id(conn: Connection, message_id: int) -> Message | None:
 def by_trace(conn: Connection, trace: str) -> Message | None:
     """The message of a trace number, written `XXXXXX-XXXXXXXX`."""
     return _one(conn, messages.c.trace == trace)
+
+
+def known(conn: Connection, fingerprints: Sequence[bytes]) -> dict[bytes, tuple[int, str]]:
+    """The ids and trace numbers of the messages that are kept under these fingerprints."""
+    rows = conn.execute(
+        select(messages.c.fingerprint, messages.c.id, messages.c.trace).where(messages.c.fingerprint.in_(fingerprints))
+    )
+    return {row.fingerprint: (row.id, row.trace) for row in rows}
+
+
+def refused_since(conn: Connection, since: int) -> list[Refused]:
+    """The refused messages that were kept since an instant, but for those that a person let in."""
+    rows = conn.execute(select(messages.c.peer, messages.c.size).where(_REFUSED, messages.c.received_at >= since))
+    return [Refused(*row) for row in rows]
 
 
 def counts(conn: Connection, since: int) -> Mapping[str, int]:
@@ -209,13 +247,6 @@ def oldest_due(conn: Connection) -> int | None:
 def _claimed(conn: Connection, statement: ReturningUpdate[Any], values: Mapping[str, Any]) -> list[Message]:
     rows = conn.execute(statement, values)
     return sorted((Message(*row) for row in rows), key=lambda message: (message.due_at or 0, message.id))
-
-
-def _known(conn: Connection, fingerprints: Sequence[bytes]) -> dict[bytes, tuple[int, str]]:
-    rows = conn.execute(
-        select(messages.c.fingerprint, messages.c.id, messages.c.trace).where(messages.c.fingerprint.in_(fingerprints))
-    )
-    return {row.fingerprint: (row.id, row.trace) for row in rows}
 
 
 def _one(conn: Connection, condition: ColumnElement[bool]) -> Message | None:

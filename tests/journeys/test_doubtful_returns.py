@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -144,21 +145,30 @@ def test_an_insurer_cannot_answer_for_another(world: World, pont: Practice, answ
 
 
 FORGERS = {
-    "nobody": ("x@ailleurs.example", "x@ailleurs.example", 550),
-    "a practitioner in an insurer's name": ("gare@boite.example", MAILBOX[BOURG], 550),
+    "nobody": ("x@ailleurs.example", "x@ailleurs.example", "celle d'aucun assureur : x@ailleurs.example"),
+    "a practitioner in an insurer's name": ("gare@boite.example", MAILBOX[BOURG], "l'adresse d'un praticien"),
 }
 
 
 @pytest.mark.parametrize("forger", FORGERS)
-def test_a_forged_return_is_refused_at_the_door(world: World, pont: Practice, forger: str) -> None:
-    """H6: only a registered insurer sends returns."""
-    mail_from, header_from, code = FORGERS[forger]
+def test_a_forged_return_is_refused_at_the_door_and_held_for_the_operator(
+    world: World, pont: Practice, forger: str
+) -> None:
+    """H6: only a registered insurer sends returns; what looks like one is kept, traced, and reaches nobody."""
+    mail_from, header_from, why = FORGERS[forger]
     one, before = sent(world, pont), len(world.outside.arrivals)
-    reply = deliver(world.door, mail_from, OCT, forged(one, header_from))
+    raw = forged(one, header_from)
+    replies = {deliver(world.door, mail_from, OCT, raw) for _ in range(2)}
     world.settle()
-    assert reply.code == code
+    assert {reply.code for reply in replies} == {550}
     assert len(world.outside.arrivals) == before
     assert one.state(world) == "delivered"
+    (hold,) = [hold for hold in json.loads(world.oct("held", "list", "--json")) if why in hold["motif"]]
+    story = json.loads(world.oct("trace", "show", hold["suivi"], "--json"))
+    assert (story["message"]["de"], story["message"]["etat"]) == (header_from, "retenu")
+    assert [event["quoi"] for event in story["evenements"]] == ["recu"]
+    world.oct("held", "refuse", str(hold["id"]), "--reason", "un faux")
+    assert json.loads(world.oct("trace", "show", hold["suivi"], "--json"))["message"]["etat"] == "refusé"
 
 
 def test_a_return_that_a_practitioner_sends_as_itself_goes_no_further(

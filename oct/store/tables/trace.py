@@ -68,3 +68,6 @@ sequences = Table(
     Column("name", String(40), primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
+
+_alert = events.c.kind.in_(("refus", "ralenti"))
+Index("ix_events_alerts", events.c.at, postgresql_where=_alert, sqlite_where=_alert)

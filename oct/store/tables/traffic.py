@@ -66,6 +66,11 @@ Index(
     sqlite_where=messages.c.due_at.is_not(None),
 )
 
+_refused = messages.c.origin == "inconnu"
+Index("ix_messages_refused", messages.c.received_at, postgresql_where=_refused, sqlite_where=_refused)
+_undecipherable = messages.c.code == "indechiffrable"
+Index("ix_messages_undecipherable", messages.c.ended_at, postgresql_where=_undecipherable, sqlite_where=_undecipherable)
+
 files = Table(
     "files",
     metadata,
