@@ -34,7 +34,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     with at_desk(config) as desk:
         with desk.store.read() as conn:
-            seen = overview(conn)
+            seen = overview(conn, desk.now)
         findings = [one for one in findings_at(desk) if one.needs_a_person]
         alerts = _alerts(seen, findings, desk.now)
         alerts += upkeep_alerts(desk.store, desk.settings.journal.heads, desk.now)

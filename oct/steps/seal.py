@@ -24,6 +24,8 @@ from oct.trace.verify import ProofError, leaf_hash
 _BATCH = 2000
 """Events of one transaction: what a writer of SQLite waits for stays short."""
 _HEADS = 1000
+_TILES = 500
+"""Tiles kept in one run: only a log that is older than they are has more to keep."""
 
 _log = structlog.get_logger()
 
@@ -45,6 +47,8 @@ class Sealer:
             sealed += count
             if count < _BATCH:
                 break
+        with self._store.begin() as conn:
+            journal.keep_tiles(conn, _TILES)
         self._publish()
         return sealed
 

@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, RowMapping, Select, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, select, union
 
 from oct.store.rows import columns, insert_rows, values
 from oct.store.tables import consignments, events, files, invoices, lots, messages, return_lots, returns
+
+READING = "consulte"
+"""The kind of the events that tell a reading (J3)."""
 
 _FOUND = 500
 """How many messages one identifier may lead to: a bare lot number is shared by many, and the newest are given."""
@@ -48,7 +51,7 @@ def append(conn: Connection, new: Sequence[Event]) -> None:
 def of_message(conn: Connection, message_id: int) -> list[Event]:
     """The events of a message, in the order they were written."""
     rows = conn.execute(select(*_COLUMNS).where(events.c.message_id == message_id).order_by(events.c.id))
-    return [_event(row) for row in rows.mappings()]
+    return [from_row(row) for row in rows]
 
 
 def find(conn: Connection, identifier: str) -> list[int]:
@@ -76,13 +79,13 @@ def _meanings(text: str) -> Iterator[Select[int]]:
     if "@" in bare:
         both = [bare, f"<{bare}>"]
         yield select(messages.c.id).where(messages.c.message_id.in_(both))
-        yield select(consignments.c.message_id).where(consignments.c.message_uid.in_(both))
+        yield from _sent(consignments.c.message_uid.in_(both))
     elif text.count("/") == 2:
         ps_number, number, lot_date = text.split("/")
         yield _newest_lots((lots.c.ps_number == ps_number) & (lots.c.number == number) & (lots.c.lot_date == lot_date))
     elif re.fullmatch("[0-9]{19}", code):
         yield select(messages.c.id).where(messages.c.compostage == code)
-        yield select(consignments.c.message_id).where(consignments.c.compostage == code)
+        yield from _sent(consignments.c.compostage == code)
     elif re.fullmatch("[0-9A-Z]{14}", code):
         spelt = code.translate(str.maketrans("OIL", "011"))
         yield select(messages.c.id).where(messages.c.trace == f"{spelt[:6]}-{spelt[6:]}")
@@ -94,9 +97,15 @@ def _short(code: str) -> Iterator[Select[int]]:
     yield _newest_lots(lots.c.id.in_(select(invoices.c.lot_id).where(invoices.c.number == code)))
     if len(code) == 6:
         yield select(files.c.message_id).where(files.c.file_id == code)
-        yield select(consignments.c.message_id).where(consignments.c.file_id == code)
+        yield from _sent(consignments.c.file_id == code)
     if len(code) == 3:
         yield _newest_lots(lots.c.number == code)
+
+
+def _sent(condition: ColumnElement[bool]) -> Iterator[Select[int]]:
+    """The messages that sendings came of; several when their lots left together (A15)."""
+    yield select(consignments.c.message_id).where(condition)
+    yield select(lots.c.message_id).join(consignments, consignments.c.id == lots.c.consignment_id).where(condition)
 
 
 def _newest_lots(condition: ColumnElement[bool]) -> Select[int]:
@@ -120,5 +129,7 @@ def _row(event: Event) -> dict[str, Any]:
     return {**values(event), "data": json.dumps(dict(event.data), ensure_ascii=False, sort_keys=True)}
 
 
-def _event(row: RowMapping) -> Event:
-    return Event(**{**row, "data": json.loads(row["data"])})
+def from_row(row: Sequence[Any]) -> Event:
+    """The event whose columns were selected, in the order of its fields."""
+    *fields, data = row
+    return Event(*fields, data=json.loads(data))

@@ -19,9 +19,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select, text, true, update
 
+from oct.store.conflicts import inserting
 from oct.store.rows import columns, insert_rows, values
-from oct.store.tables import consignments, event_leaves, events, messages, returns, tree_heads, tree_state
+from oct.store.tables import consignments, event_leaves, events, messages, returns, tree_heads, tree_state, tree_tiles
 from oct.trace.canonical import canonical
+from oct.trace.merkle import TILE, tile_roots
 from oct.trace.verify import LEAF, Tree, TreeHead
 
 _PAGE = 5000
@@ -99,6 +101,16 @@ def _without_leaf(conn: Connection, above: int, limit: int) -> list[dict[str, An
     return [dict(row) for row in conn.execute(statement).mappings()]
 
 
+def keep_tiles(conn: Connection, limit: int) -> None:
+    """Keeps the roots of whole tiles that are not kept yet, at most `limit`: what a proof would have to hash again."""
+    known = _tiles_kept(conn)
+    some = min(sealed_count(conn) // TILE - known, limit)
+    if some > 0:
+        _, roots = tile_roots(leaves(conn, known * TILE, (known + some) * TILE))
+        rows = [{"tile": known + rank, "root": root} for rank, root in enumerate(roots)]
+        conn.execute(inserting(conn, tree_tiles).on_conflict_do_nothing(), rows)
+
+
 def keep(conn: Connection, leaves: Iterable[tuple[int, int, bytes]], tree: Tree, head: TreeHead) -> None:
     """Writes leaves (seq, event id, hash), the tree they lead to and its head."""
     rows = [{"seq": seq, "event_id": event_id, "leaf": leaf} for seq, event_id, leaf in leaves]
@@ -126,6 +138,24 @@ def _heads() -> Select[Any]:
     return select(*columns(tree_heads, TreeHead))
 
 
+def head_of(conn: Connection, size: int) -> TreeHead | None:
+    """The head of a tree of this size."""
+    row = conn.execute(_heads().where(tree_heads.c.size == size)).one_or_none()
+    return None if row is None else TreeHead(*row)
+
+
+def tiles(conn: Connection, count: int) -> list[bytes]:
+    """The roots of the first `count` tiles; those that are not kept yet are made of their leaves."""
+    kept = conn.execute(select(tree_tiles.c.root).where(tree_tiles.c.tile < count).order_by(tree_tiles.c.tile))
+    roots = list(kept.scalars())
+    return [*roots, *tile_roots(leaves(conn, len(roots) * TILE, count * TILE))[1]]
+
+
+def _tiles_kept(conn: Connection) -> int:
+    last: int | None = conn.execute(select(func.max(tree_tiles.c.tile))).scalar()
+    return 0 if last is None else last + 1
+
+
 def leaves(conn: Connection, first: int, end: int) -> Iterator[bytes]:
     """The leaves from `first` to before `end`, in order."""
     while first < end:
@@ -135,9 +165,12 @@ def leaves(conn: Connection, first: int, end: int) -> Iterator[bytes]:
         first = upto
 
 
-def lines(conn: Connection, end: int, selection: Selection = Selection()) -> Iterator[tuple[int, bytes]]:
-    """The canonical lines of sealed events below `end`, with their place; an empty line for an event that is gone."""
-    wanted, last = _wanted(selection), -1
+def lines(
+    conn: Connection, end: int, selection: Selection = Selection(), first: int = 0
+) -> Iterator[tuple[int, bytes]]:
+    """The canonical lines of sealed events from `first` to below `end`, with their place; an empty line for an event
+    that is gone."""
+    wanted, last = _wanted(selection), first - 1
     while rows := _sealed_page(conn, last, end, wanted):
         yield from ((row["seq"], _line(row)) for row in rows)
         last = rows[-1]["seq"]

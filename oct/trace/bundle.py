@@ -16,7 +16,7 @@ from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from oct.trace import verify
-from oct.trace.merkle import Prover
+from oct.trace.merkle import Prover, tile_roots
 from oct.trace.verify import COLUMNS, FORMAT, TreeHead, csv_line, csv_row, read_event
 
 _DAY_MS = 86_400_000
@@ -77,7 +77,7 @@ def _write_events(lines: Iterable[tuple[int, bytes]], events: IO[bytes], table: 
 
 
 def _write_proofs(proofs: IO[bytes], log: Log, heads: Sequence[TreeHead], places: Iterable[int]) -> None:
-    prover = Prover(log.leaves(0, log.size), lambda first, end: list(log.leaves(first, end)))
+    prover = Prover(*tile_roots(log.leaves(0, log.size)), lambda first, end: list(log.leaves(first, end)))
     for earlier, later in pairwise(heads):
         path = prover.consistency(earlier.size, later.size)
         proofs.write(_proof({"from": earlier.size, "to": later.size}, path))

@@ -1,7 +1,7 @@
 """Proofs that an event is in the log, and that a log began with an earlier one (RFC 9162 §2.1.3.1, §2.1.4.1).
 
-The tree over millions of leaves is never held: one pass keeps the root of each tile of 256 leaves, and a proof reads
-the one or two tiles it needs. What a proof is checked with, and the growing tree, are in verify.py.
+The tree over millions of leaves is never held: the root of each tile of 256 leaves is, and a proof reads the one or two
+tiles it needs. What a proof is checked with, and the growing tree, are in verify.py.
 """
 
 from __future__ import annotations
@@ -16,17 +16,23 @@ TILE = 256
 _TILES_KEPT = 64
 
 
-class Prover:
-    """Proofs of a tree of fixed size. `read(first, end)` gives its leaves from `first` to before `end`."""
+def tile_roots(leaves: Iterable[bytes]) -> tuple[int, list[bytes]]:
+    """How many leaves there are, and the roots of their whole tiles."""
+    tile, tiles, size = Tree(), [], 0
+    for leaf in leaves:
+        tile.add(leaf)
+        size += 1
+        if tile.size == TILE:
+            tiles.append(tile.root())
+            tile = Tree()
+    return size, tiles
 
-    def __init__(self, leaves: Iterable[bytes], read: Callable[[int, int], Sequence[bytes]]) -> None:
-        tile, tiles, size = Tree(), [], 0
-        for leaf in leaves:
-            tile.add(leaf)
-            size += 1
-            if tile.size == TILE:
-                tiles.append(tile.root())
-                tile = Tree()
+
+class Prover:
+    """Proofs of a tree of fixed size, from the roots of its whole tiles (`tile_roots`). `read(first, end)` gives its
+    leaves from `first` to before `end`."""
+
+    def __init__(self, size: int, tiles: Sequence[bytes], read: Callable[[int, int], Sequence[bytes]]) -> None:
         self.size = size
         self._levels = _levels(tiles)
         self._tile = lru_cache(_TILES_KEPT)(lambda index: _levels(read(index * TILE, min((index + 1) * TILE, size))))

@@ -73,7 +73,7 @@ def test_r5_a_mailbox_that_refuses_for_good_is_replaced_at_once(pieces: HostingR
     batch = pieces.claims(1)
     pieces.acknowledge(batch)
     with pieces.workshop.store.read() as conn:
-        assert overview(conn).deferred == 2
+        assert overview(conn, pieces.clock()).deferred == 2
     pieces.outside.temper.behave()
     pieces.outside.temper.refuse(code, 100, address=ADDRESS)
     message = pieces.submit(batch)
@@ -83,7 +83,7 @@ def test_r5_a_mailbox_that_refuses_for_good_is_replaced_at_once(pieces: HostingR
     assert pieces.account().diverted
     assert [event.outcome for event in pieces.events(message, "detourne")] == ["boite"]
     with pieces.workshop.store.read() as conn:
-        seen = overview(conn)
+        seen = overview(conn, pieces.clock())
         assert holds.list_open(conn) == []
     assert ([one.number for one in seen.diverted], seen.deferred) == ([PS], 0)
     assert [one.number for one in seen.locked_out] == [PS], "nobody has a password for it yet"

@@ -48,7 +48,7 @@ def test_silence_is_told_once_at_each_delay(pieces: Rig) -> None:
     assert "Traitement manuel : toujours sans réponse depuis 96 h :" in pieces.texts[2]
     assert [event.outcome for event in pieces.events(message, "silence")] == ["sans-reponse", "manuel"]
     with pieces.workshop.store.read() as conn:
-        assert overview(conn).lots == {LotState.MANUAL: 3}
+        assert overview(conn, pieces.clock()).lots == {LotState.MANUAL: 3}
 
 
 def test_the_answer_clears_it_at_every_stage(pieces: Rig) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oct.trace.merkle import TILE, Prover
+from oct.trace.merkle import TILE, Prover, tile_roots
 from oct.trace.verify import Tree, is_consistent, is_included, leaf_hash
 
 ENTRIES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
@@ -32,7 +32,7 @@ def roots_of(leaves: list[bytes]) -> list[bytes]:
 
 
 MANY_ROOTS = roots_of(MANY)
-PROVER = Prover(MANY, lambda first, end: MANY[first:end])
+PROVER = Prover(*tile_roots(MANY), lambda first, end: MANY[first:end])
 
 
 def test_the_roots_are_those_of_the_published_vectors() -> None:

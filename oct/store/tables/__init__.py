@@ -31,8 +31,10 @@ from oct.store.tables.trace import (
     sequences,
     tree_heads,
     tree_state,
+    tree_tiles,
 )
 from oct.store.tables.traffic import (
+    UNFINISHED,
     consignments,
     files,
     holds,
@@ -43,6 +45,7 @@ from oct.store.tables.traffic import (
 )
 
 __all__ = [
+    "UNFINISHED",
     "api_tokens",
     "caisses",
     "certificates",
@@ -72,5 +75,6 @@ __all__ = [
     "sessions",
     "tree_heads",
     "tree_state",
+    "tree_tiles",
     "users",
 ]

@@ -25,14 +25,15 @@ returns = Table(
     reference("message_id", "messages", nullable=False, index=True),
     Column("kind", String(6), nullable=False),  # ARL, RSP, TEXTE, DLOI
     reference("insurer_id", "insurers"),
-    reference("practitioner_id", "practitioners", index=True),
+    reference("practitioner_id", "practitioners"),
     reference("consignment_id", "consignments", index=True),
     Column("reference", String(4), nullable=False, server_default=""),  # NOEMIE 580, 576, 900
     Column("evidence", String(24), nullable=False, server_default=""),  # by what the PS was recognised (R2)
     Column("sha256", LargeBinary(32), nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("received_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False, index=True),
     Column("state", String(12), nullable=False),
+    Index("ix_returns_practitioner_id", "practitioner_id", "id"),
 )
 
 # Hosted mailboxes: the payload of an item is the whole message, as it would have been sent by SMTP.

@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from oct.store.tables.columns import RowId, id_column, metadata, reference
@@ -32,8 +33,11 @@ events = Table(
     Column("data", Text, nullable=False, server_default="{}"),  # JSON: digests, sizes, replies, identifiers
 )
 
+_reading = text("kind = 'consulte'")
+Index("ix_events_readings", events.c.id, postgresql_where=_reading, sqlite_where=_reading)  # who read what (J3)
+
 # The journal over the events. Triggers refuse to change or remove rows of these tables and of `events`, except
-# `tree_state`, which says nothing that the others do not.
+# `tree_state` and `tree_tiles`, which say nothing that the others do not.
 
 event_leaves = Table(
     "event_leaves",
@@ -60,6 +64,13 @@ tree_state = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),  # 1: its lock is the turn of who seals
     Column("size", BigInteger, nullable=False),
     Column("peaks", LargeBinary, nullable=False),  # roots of the perfect subtrees, 32 bytes each
+)
+
+tree_tiles = Table(
+    "tree_tiles",
+    metadata,
+    Column("tile", RowId, primary_key=True, autoincrement=False),  # from 0: leaves tile*256 to tile*256 + 255
+    Column("root", LargeBinary(32), nullable=False),
 )
 
 sequences = Table(

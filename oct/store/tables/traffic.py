@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    text,
 )
 
 from oct.store.tables.columns import id_column, metadata, queue_columns, reference
@@ -41,7 +42,7 @@ messages = Table(
     id_column(),
     Column("trace", String(20), nullable=False, unique=True),
     Column("fingerprint", LargeBinary(32), nullable=False, unique=True),  # D4: one SMTP transaction, one message
-    Column("received_at", BigInteger, nullable=False, index=True),
+    Column("received_at", BigInteger, nullable=False),
     Column("origin", String(8), nullable=False),  # ps, assureur, emetteur, avis
     Column("peer", String(45), nullable=False),
     Column("mail_from", String(254), nullable=False),
@@ -49,7 +50,7 @@ messages = Table(
     Column("subject", String(255), nullable=False),
     Column("message_id", String(255), nullable=False, index=True),
     Column("compostage", String(19), nullable=False, server_default="", index=True),
-    reference("practitioner_id", "practitioners", index=True),
+    reference("practitioner_id", "practitioners"),
     reference("insurer_id", "insurers"),
     Column("size", BigInteger, nullable=False),
     Column("sha256", LargeBinary(32), nullable=False),
@@ -58,6 +59,8 @@ messages = Table(
     Column("code", String(40), nullable=False, server_default=""),
     Column("ended_at", BigInteger),
     *queue_columns(),
+    Index("ix_messages_received_at", "received_at", "origin"),
+    Index("ix_messages_practitioner_id", "practitioner_id", "id"),
 )
 Index(
     "ix_messages_due",
@@ -77,7 +80,7 @@ files = Table(
     id_column(),
     reference("message_id", "messages", nullable=False, index=True),
     Column("shape", String(12), nullable=False),  # unique, source; scor, flux
-    Column("file_id", String(6), nullable=False, index=True),
+    Column("file_id", String(6), nullable=False),
     Column("sender_number", String(14), nullable=False),
     Column("recipient_type", String(2), nullable=False),
     Column("recipient_number", String(14), nullable=False),
@@ -87,6 +90,7 @@ files = Table(
     Column("lot_count", Integer, nullable=False),
     Column("invoice_count", Integer, nullable=False),
     Column("sha256", LargeBinary(32), nullable=False),
+    Index("ix_files_file_id", "file_id", "id"),  # practitioners number theirs alike
 )
 
 consignments = Table(
@@ -95,8 +99,8 @@ consignments = Table(
     id_column(),
     reference("message_id", "messages", nullable=False, index=True),
     Column("kind", String(8), nullable=False),  # facture, flux, demande, art, texte, retour
-    reference("insurer_id", "insurers", index=True),
-    reference("practitioner_id", "practitioners", index=True),
+    reference("insurer_id", "insurers"),
+    reference("practitioner_id", "practitioners"),
     Column("recipient", String(254), nullable=False),
     Column("message_uid", String(255), nullable=False, index=True),  # Message-ID, the same over every try
     Column("compostage", String(19), nullable=False, server_default="", index=True),
@@ -109,6 +113,8 @@ consignments = Table(
     Column("delivered_at", BigInteger),
     Column("reply", String(250), nullable=False, server_default=""),
     *queue_columns(),
+    Index("ix_consignments_insurer_id", "insurer_id", "id"),
+    Index("ix_consignments_practitioner_id", "practitioner_id", "id"),
 )
 _consignment_due = consignments.c.due_at.is_not(None)
 _consignment_leased = consignments.c.lease_until.is_not(None)
@@ -147,7 +153,7 @@ lots = Table(
     Column("billed", BigInteger, nullable=False),
     Column("amo", BigInteger, nullable=False),
     Column("amc", BigInteger, nullable=False),
-    reference("insurer_id", "insurers", index=True),
+    reference("insurer_id", "insurers"),
     reference("consignment_id", "consignments", index=True),
     reference("hold_id", "holds", index=True),  # the hold it waits in
     Column("state", String(12), nullable=False),
@@ -156,7 +162,12 @@ lots = Table(
     reference("first_lot_id", "lots", index=True),  # the lot that this one repeats, or that took its place
     Index("ix_lots_identity", "number", "lot_date", "ps_number"),  # returns may not tell the PS (R2)
     Index("ix_lots_state", "state", "state_at"),  # silence (D1)
+    Index("ix_lots_practitioner_id", "practitioner_id", "id"),
+    Index("ix_lots_insurer_id", "insurer_id", "id"),
 )
+UNFINISHED = text("state IN ('held', 'sent', 'delivered', 'unanswered', 'manual')")
+"""Lots that wait for somebody. An index is used only by queries that say the same, letter by letter."""
+Index("ix_lots_unfinished", lots.c.insurer_id, lots.c.state, postgresql_where=UNFINISHED, sqlite_where=UNFINISHED)
 
 invoices = Table(
     "invoices",
