@@ -6,6 +6,7 @@ that run at once small. Nothing here fails on a wrong password or on a stored te
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 from argon2 import PasswordHasher
@@ -39,3 +40,8 @@ def generate_password(chance: Callable[[int], bytes]) -> str:
     """A password of 80 bits that can be dictated, as `k3fa-90xt-mm2e-7vqc`. `chance(n)` gives n random bytes."""
     signs = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in chance(_GROUPS * _GROUP))
     return "-".join(signs[start : start + _GROUP] for start in range(0, len(signs), _GROUP))
+
+
+def token_digest(token: str) -> bytes:
+    """By what a random token is known: 32 bytes. Nobody guesses its 256 bits, so that SHA-256 is enough."""
+    return hashlib.sha256(token.encode()).digest()

@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 
 from oct.clock import Clock
 from oct.crypto.atrest import Vault
-from oct.crypto.passwords import hash_password, needs_rehash, verify_password
+from oct.crypto.passwords import hash_password, needs_rehash, token_digest, verify_password
 from oct.crypto.totp import matching_step
 from oct.domain.rights import Identity, Right, rights_of
 from oct.doors.admission import address_group
@@ -63,11 +63,17 @@ class SignInRules:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """Who holds a session. `unfinished`: a password or a second factor is to be chosen before anything else."""
+    """Who holds a session, and what is to be chosen before anything else."""
 
     session_id: int
     identity: Identity
-    unfinished: bool
+    needs_password: bool
+    needs_factor: bool
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the first sign-in is not completed."""
+        return self.needs_password or self.needs_factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ class SignIn:
         self._vault = vault
         self._clock = clock
         self._chance = chance
-        self._rules = rules
+        self.rules = rules
         self._turns = threading.BoundedSemaphore(_LOOKED_AT)
 
     def new_token(self) -> str:
@@ -125,17 +131,16 @@ class SignIn:
                 return None
             session, account = found
             factor = accounts.factor(conn, account.id, confirmed=True)
-        over = session.ended_at is not None or now >= min(session.expires_at, session.seen_at + self._rules.idle)
+        over = session.ended_at is not None or now >= min(session.expires_at, session.seen_at + self.rules.idle)
         if over or account.closed_at is not None:
             return None
-        if self._rules.bound and address_group(peer) != address_group(session.peer):
+        if self.rules.bound and address_group(peer) != address_group(session.peer):
             self._end_stolen(account, session.id, peer, now)
             return None
         if now - session.seen_at >= _TOUCH_MS:
             with self._store.begin() as conn:
                 sessions.touch_session(conn, session.id, now)
-        unfinished = account.password_until is not None or factor is None
-        return Present(session.id, identity_of(account), unfinished)
+        return Present(session.id, identity_of(account), account.password_until is not None, factor is None)
 
     def identify_token(self, token: str) -> Identity | None:
         """Whose API token this is, with the rights that both have."""
@@ -167,11 +172,26 @@ class SignIn:
         with self._store.begin() as conn:
             events.append(conn, [Event(self._clock(), "acces", "refuse", actor=identity.actor, data=data)])
 
-    def is_password(self, account_id: int, password: str) -> bool:
-        """Whether this is the account's password: asked again before what matters."""
+    def ask_again(self, identity: Identity, password: str, peer: str) -> Denied | None:
+        """The password, once more, before what matters; a wrong one counts like a failed sign-in."""
+        now = self._clock()
         with self._store.read() as conn:
-            account = accounts.by_id(conn, account_id)
-        return self._knows_password(account, password, self._clock())
+            account = accounts.by_id(conn, identity.account_id)
+            subjects = self._subjects(conn, account, identity.login, peer, now)
+            if sessions.locked_until(conn, subjects) > now:
+                return Denied(locked=True)
+        if self._knows_password(account, password, now):
+            return None
+        with self._store.begin() as conn:
+            self._count(conn, account, subjects, peer, now)
+        return Denied(locked=False)
+
+    def renew(self, present: Present) -> str:
+        """Another token for a session whose holder may do more from now on."""
+        token = self.new_token()
+        with self._store.begin() as conn:
+            sessions.change_digest(conn, present.session_id, token_digest(token))
+        return token
 
     def _knows_password(self, account: Account | None, password: str, now: int) -> bool:
         """As long for a login that nobody has."""
@@ -184,8 +204,8 @@ class SignIn:
     def _open(self, conn: Connection, account: Account, factor: SecondFactor | None, peer: str, now: int) -> str:
         token = self.new_token()
         sessions.forget_sessions(conn, now - _REMEMBERED_MS)
-        sessions.forget_failures(conn, now - self._rules.memory)
-        sessions.open_session(conn, token_digest(token), account.id, peer, now, now + self._rules.longest)
+        sessions.forget_failures(conn, now - self.rules.memory)
+        sessions.open_session(conn, token_digest(token), account.id, peer, now, now + self.rules.longest)
         if factor is None:
             propose_factor(conn, self._vault, self._chance, account.id, now)
         events.append(conn, [Event(now, "connexion", "fait", actor=account.login, data={"adresse": peer})])
@@ -205,11 +225,11 @@ class SignIn:
         actor = "" if account is None else account.login
         failed = [Event(now, "connexion", "refuse", actor=actor, data={"adresse": peer})]
         for subject, what, free in zip(
-            subjects, ("identifiant", "adresse"), (self._rules.free, self._rules.free_address), strict=True
+            subjects, ("identifiant", "adresse"), (self.rules.free, self.rules.free_address), strict=True
         ):
-            beyond = sessions.count_failure(conn, subject, now, self._rules.memory) - free
+            beyond = sessions.count_failure(conn, subject, now, self.rules.memory) - free
             if beyond >= 0:
-                wait = min(self._rules.cap, self._rules.first << min(beyond, 20))
+                wait = min(self.rules.cap, self.rules.first << min(beyond, 20))
                 sessions.lock(conn, subject, now + wait)
                 data = {"adresse": peer, "objet": what, "secondes": wait // 1000}
                 failed.append(Event(now, "verrou", "pose", actor=actor, data=data))
@@ -241,11 +261,6 @@ def identity_of(account: Account) -> Identity:
     """Who an account is, with all its rights."""
     rights = rights_of(account.role, payloads=account.may_read_payloads)
     return Identity(account.id, account.login, account.name, account.role, rights)
-
-
-def token_digest(token: str) -> bytes:
-    """By what a token is known here."""
-    return hashlib.sha256(token.encode()).digest()
 
 
 def _proven(conn: Connection, factor: SecondFactor | None, step: int | None) -> bool:

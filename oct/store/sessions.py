@@ -95,6 +95,11 @@ def touch_session(conn: Connection, session_id: int, now: int) -> None:
     conn.execute(update(sessions).where(sessions.c.id == session_id).values(seen_at=now))
 
 
+def change_digest(conn: Connection, session_id: int, digest: bytes) -> None:
+    """Its cookie is another from now on."""
+    conn.execute(update(sessions).where(sessions.c.id == session_id).values(digest=digest))
+
+
 def end_session(conn: Connection, user_id: int, session_id: int, now: int) -> bool:
     """One session of an account ends; False when it was over, or another's."""
     one = (sessions.c.id == session_id) & (sessions.c.user_id == user_id) & sessions.c.ended_at.is_(None)

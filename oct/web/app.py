@@ -11,13 +11,14 @@ from pathlib import Path
 from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from oct.web import home
+from oct.web import home, own_pages, probes, sign_in_pages, users_pages
 from oct.web.desk import Desk
 from oct.web.failures import answer_failures
+from oct.web.guard import Guard
 from oct.web.identity import unforged
 
 _STATIC = Path(__file__).with_name("static")
-_ROUTERS = (home.router,)
+_ROUTERS = (probes.router, sign_in_pages.router, home.router, own_pages.router, users_pages.router)
 
 
 def create_app(desk: Desk) -> FastAPI:
@@ -34,4 +35,5 @@ def create_app(desk: Desk) -> FastAPI:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     answer_failures(app)
+    app.add_middleware(Guard, rules=desk.rules)
     return app

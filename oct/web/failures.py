@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from oct.errors import OctError, StoreError, described
+from oct.errors import OctError, StoreError
 from oct.web.refusals import NotSignedInError, RefusalError, UnfinishedError
 from oct.web.rendering import render
-
-_log = structlog.get_logger()
 
 SIGN_IN, FIRST_SIGN_IN = "/connexion", "/premiere-connexion"
 
@@ -36,7 +33,6 @@ def answer_failures(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(OctError, _declared)
-    app.add_exception_handler(Exception, _surprised)
 
 
 def failure(request: Request, status: int, sentence: str = "", *, code: str = "") -> Response:
@@ -77,8 +73,3 @@ def _declared(request: Request, error: Exception) -> Response:
     if isinstance(error, StoreError):
         return failure(request, 503, code=error.code)
     return failure(request, 422, error.describe(), code=error.code)
-
-
-def _surprised(request: Request, error: Exception) -> Response:
-    _log.error("console-surprise", **described(error))
-    return failure(request, 500)

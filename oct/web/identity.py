@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from oct.domain.rights import Identity, Right, Role
+from oct.doors.admission import ip_of
 from oct.web.desk import DeskGiven
-from oct.web.refusals import ForgedError, NotAllowedError, NotSignedInError, UnfinishedError
+from oct.web.refusals import ForgedError, NotAllowedError, NotSignedInError, RefusalError, UnfinishedError
 
 __all__ = ["Identity", "Right", "Role", "SignedIn", "require", "signed_in"]
 
@@ -37,8 +39,11 @@ def cookie_of(request: Request) -> str:
 
 
 def peer_of(request: Request) -> str:
-    """The IP address that asks."""
-    return request.client.host if request.client is not None else ""
+    """The IP address that asks. RefusalError when a server in front gives something else for it."""
+    try:
+        return str(ip_address(ip_of(request.client)))
+    except (TypeError, ValueError):
+        raise RefusalError from None
 
 
 def forgery_token(cookie: str) -> str:

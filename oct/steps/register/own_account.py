@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from oct.crypto.atrest import Vault
 from oct.crypto.passwords import hash_password
 from oct.crypto.totp import generate_secret, matching_step
+from oct.domain.rights import Identity
 from oct.errors import RuleError
 from oct.store import accounts, events, sessions
 from oct.store.engine import Store
@@ -69,6 +70,13 @@ def confirm_factor(store: Store, vault: Vault, account_id: int, code: str, *, no
         if accounts.confirm_factor(conn, account_id, factor.id, step, now):
             sessions.end_sessions(conn, account_id, now, but=session_id)
             events.append(conn, [_changed(account.login, "second facteur", now)])
+
+
+def close_session(conn: Connection, identity: Identity, session_id: int, now: int) -> None:
+    """One of the account's sessions ends. RuleError when it is over, or another's."""
+    if not sessions.end_session(conn, identity.account_id, session_id, now):
+        raise RuleError("session-inconnue", "Cette session est déjà fermée.")
+    events.append(conn, [Event(now, "session", "fermee", actor=identity.actor)])
 
 
 def _changed(login: str, what: str, now: int) -> Event:

@@ -1,0 +1,105 @@
+"""What stands around every request: the name it was sent to, its size, the headers of its answer, the last resort.
+
+The policy of contents lets a page load nothing but this console's own files, run none but its own script files, be
+framed by nobody and send its forms nowhere else; inline scripts and styles do not work, on purpose. Answers are not to
+be kept by anybody, except the files under `/static/`. A failure that nobody declared is logged by its type and place
+and answered by a page that says nothing of it.
+"""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from oct.errors import described
+from oct.web.desk import WebRules
+from oct.web.failures import failure
+
+_log = structlog.get_logger()
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_TLS_ONLY = "max-age=31536000"
+
+
+class Guard:
+    """An ASGI application around another."""
+
+    def __init__(self, app: ASGIApp, rules: WebRules) -> None:
+        self._app = app
+        self._rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope)
+        answer = _Answer(scope, send)
+        try:
+            refused = self._refused(request)
+            if refused:
+                await failure(request, refused)(scope, receive, answer.send)
+                return
+            await self._app(scope, _Measured(receive, self._rules.max_request).receive, answer.send)
+        except Exception as surprise:
+            _log.error("console-surprise", **described(surprise))
+            if answer.begun:
+                raise
+            await failure(request, 500)(scope, receive, answer.send)
+
+    def _refused(self, request: Request) -> int:
+        """The status to refuse a request with before anything looks at it; 0 to let it pass."""
+        name, _, port = request.headers.get("host", "").lower().rpartition(":")
+        host = name if name and port.isdecimal() else request.headers.get("host", "").lower()
+        if host not in self._rules.hosts:
+            return 400
+        length = request.headers.get("content-length", "0")
+        return 413 if length.isdecimal() and int(length) > self._rules.max_request else 0
+
+
+class _Measured:
+    """A body that is not read beyond its limit."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive = receive
+        self._left = most
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise HTTPException(413)
+        return message
+
+
+class _Answer:
+    """Puts the headers on an answer; `begun` once it is under way."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = MutableHeaders(scope=message)
+            headers.update(_HEADERS)
+            kept = self._scope["path"].startswith("/static/")
+            headers["Cache-Control"] = "public, max-age=3600" if kept else "no-store"
+            if self._scope["scheme"] == "https":
+                headers["Strict-Transport-Security"] = _TLS_ONLY
+        await self._send(message)
