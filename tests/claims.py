@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from oct.domain.contents import content_of
 from oct.domain.conventions import Conventions
 from oct.domain.model import Directory, Insurer, InsurerKind, Practitioner
-from oct.domain.plan import SplitContext
+from oct.domain.outgoing import OutgoingFile, outgoing_file
+from oct.domain.plan import Parcel, SplitContext
+from oct.formats.b2 import B2File
 from oct.formats.layouts import Layouts
 
 LAYOUTS = Layouts.from_toml((Path(__file__).parents[1] / "config" / "layouts.toml").read_text("utf-8"))
@@ -260,6 +263,12 @@ def dre(number: int = 1, amc_number: str = ALPHA, **changes: Any) -> Claim:
 def lots_in(batches: Iterable[Batch]) -> list[bytes]:
     """Their bytes, in order."""
     return [batch.content() for batch in batches]
+
+
+def outgoing(file: B2File, parcel: Parcel, rules: SplitContext, file_id: str = "C00001") -> OutgoingFile:
+    """The file of a parcel, its lots made and checked."""
+    contents = [content_of(file, lot, rules) for lot in parcel.lots]
+    return outgoing_file(file, parcel, contents, rules, file_id=file_id)
 
 
 def establishment_file() -> bytes:

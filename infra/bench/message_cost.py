@@ -25,6 +25,7 @@ from oct.clock import paris
 from oct.crypto.authority import TestAuthority
 from oct.crypto.keystore import KeyRing, OwnKey
 from oct.demo.world import AIN, DOCTOR, LABELS, LOIRE, MSA, NUMBER, UNLISTED, address_of
+from oct.domain.contents import content_of
 from oct.domain.model import Directory, Insurer, InsurerKind, Practitioner
 from oct.domain.outgoing import outgoing_file
 from oct.domain.plan import SplitContext
@@ -87,7 +88,8 @@ class Scene:
         file = read_file(opened.file, self.layouts)
         leaving = 0
         for number, parcel in enumerate(plan_file(file, self.practitioner, self.context).parcels):
-            outgoing = outgoing_file(file, parcel, self.context, file_id=f"{number:06d}")
+            contents = [content_of(file, lot, self.context) for lot in parcel.lots]
+            outgoing = outgoing_file(file, parcel, contents, self.context, file_id=f"{number:06d}")
             sealed = seal_file(
                 outgoing,
                 parcel.insurer,

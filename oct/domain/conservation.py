@@ -1,9 +1,10 @@
-"""The check that no plan escapes (L1, L2, C4, C5): what it holds is what was received.
+"""The check that nothing escapes (L1, L2, C4, C5): what leaves or waits is what was received.
 
-Every lot that came in is in exactly one place; a lot only routed is equal byte for byte; a lot altered by contract 99
-differs only where it had to; the AMC flow comes from the same received records and never asks more than was billed;
-order is kept. The check compares records with records and shares nothing with what made the plan. What fails it is a
-defect of the program: the message is held for a person.
+Of a plan: every lot that came in is in exactly one place, order is kept, each 99 invoice has its AMC part. Of the
+bytes of each lot, when they are made: a lot only routed is equal byte for byte; a lot altered by contract 99 differs
+only where it had to; the AMC flow comes from the same received records and never asks more than was billed. The check
+compares records with records and shares nothing with what made them. What fails it is a defect of the program: the
+message is held for a person.
 """
 
 from __future__ import annotations
@@ -21,13 +22,11 @@ _Expected = list[tuple[bytes, tuple[slice, ...]]]
 """Records of a lot as received, each with where it may differ."""
 
 
-def check_conservation(file: B2File, plan: Plan, context: SplitContext) -> None:
-    """Raises ConservationError when what is in the plan is not what was received."""
+def check_conservation(file: B2File, plan: Plan) -> None:
+    """Raises ConservationError when the lots of a plan are not those received. Their bytes: `check_content`."""
     _check_places(file, plan)
     _check_order(plan.parcels)
     _check_wholes(file, plan)
-    for planned in _placed(plan):
-        _check_bytes(file, planned, context)
     _check_amc_flow(plan)
     if not all(known.lot.history.known for known in plan.known):
         raise _lost("un lot est écarté sans avoir été reçu auparavant")
@@ -77,16 +76,17 @@ def _check_wholes(file: B2File, plan: Plan) -> None:
             raise _lost("un fichier transmis tel quel a changé")
 
 
-def _check_bytes(file: B2File, planned: Planned, context: SplitContext) -> None:
+def check_content(file: B2File, planned: Planned, content: bytes | memoryview, context: SplitContext) -> None:
+    """Raises ConservationError when the bytes of a lot are not what was received, or what is derived from it."""
     if planned.derived is not None:
-        _check_derived(file, planned, context)
+        _check_derived(file, planned, bytes(content), context)
     elif planned.altered:
-        _check_amo_lot(file, planned, context)
-    elif planned.content != file.view(planned.source):
+        _check_amo_lot(file, planned, bytes(content), context)
+    elif content != file.view(planned.source):
         raise _lost("un lot seulement acheminé a changé")
 
 
-def _check_amo_lot(file: B2File, planned: Planned, context: SplitContext) -> None:
+def _check_amo_lot(file: B2File, planned: Planned, content: bytes, context: SplitContext) -> None:
     """C4: the received records, less the complementary ones of the 99 invoices, with a few fields free to change."""
     lot = planned.source
     free_opening = _blanked("invoice_header", context)
@@ -103,8 +103,8 @@ def _check_amo_lot(file: B2File, planned: Planned, context: SplitContext) -> Non
         expected.append((closing, free_closing))
     free_trailer = (context.layouts["lot_trailer"].at("type2_count"), *_blanked("lot_trailer", context))
     expected.append((_record(file, lot.stop - RECORD), free_trailer))
-    _compare(expected, bytes(planned.content))
-    _reread(file, planned, context)
+    _compare(expected, content)
+    _reread(file, planned, content, context)
 
 
 def _dropped(record: bytes, context: SplitContext) -> bool:
@@ -113,14 +113,14 @@ def _dropped(record: bytes, context: SplitContext) -> bool:
     return context.layouts["invoice_header"].text(record, "complement") in context.conventions.amo_drops
 
 
-def _check_derived(file: B2File, planned: Planned, context: SplitContext) -> None:
+def _check_derived(file: B2File, planned: Planned, content: bytes, context: SplitContext) -> None:
     """C5: records of 99 invoices of the source, all of them, with the concentrator's own fields free to change."""
     lot = planned.source
     own = {layout: tuple(map(context.layouts[layout].at, fields)) for layout, fields in _OWN.items()}
     expected: _Expected = [(_record(file, lot.start), own["lot_header"])]
     received = {invoice.start: invoice for invoice in split_invoices(lot)}
     made = planned.derived.invoices if planned.derived is not None else ()
-    again = _reread(file, planned, context).invoices
+    again = _reread(file, planned, content, context).invoices
     if len(again) != len(made) or len({invoice.start for invoice in made}) != len(made):
         raise _lost("le flux AMC n'a pas les factures qui en ont été tirées")
     for derived, source in zip(again, made, strict=True):
@@ -129,20 +129,20 @@ def _check_derived(file: B2File, planned: Planned, context: SplitContext) -> Non
             raise _lost("le flux AMC contient une facture étrangère")
         if derived.billed > invoice.billed or max(derived.amo, invoice.amo) + derived.amc > invoice.billed:
             raise _lost("le flux AMC demande plus que le total facturé")
-        if _asked_by_lines(planned.content[derived.start : derived.stop], context) != derived.amc:
+        if _asked_by_lines(content[derived.start : derived.stop], context) != derived.amc:
             raise _lost("le flux AMC demande autre chose que la somme de ses actes")
         opening, *middle, closing = _records(file, invoice)
         expected.append((opening, own["invoice_header"]))
         expected += [(record, own["invoice_line"] if record[:1] == b"4" else ()) for record in middle]
         expected.append((closing, own["invoice_total"]))
     expected.append((_record(file, lot.stop - RECORD), own["lot_trailer"]))
-    _compare(expected, bytes(planned.content))
+    _compare(expected, content)
 
 
-def _asked_by_lines(content: bytes | memoryview, context: SplitContext) -> int:
+def _asked_by_lines(content: bytes, context: SplitContext) -> int:
     line = context.layouts["invoice_line"]
     mark, asked = line.at("complement"), line.at("amc_amount")
-    records = [bytes(content[offset : offset + RECORD]) for offset in range(0, len(content), RECORD)]
+    records = [content[offset : offset + RECORD] for offset in range(0, len(content), RECORD)]
     acts = [record for record in records if record[:1] == b"4" and record[mark].isspace()]
     return sum(int(record[asked].strip() or b"0") for record in acts)
 
@@ -179,10 +179,10 @@ def _check_amc_flow(plan: Plan) -> None:
         raise _lost("une facture de contrat 99 n'a pas son flux AMC, ou l'a deux fois")
 
 
-def _reread(file: B2File, planned: Planned, context: SplitContext) -> Lot:
+def _reread(file: B2File, planned: Planned, content: bytes, context: SplitContext) -> Lot:
     """The one lot that the content of a lot made here holds, its counters and totals in agreement."""
     try:
-        (lot,) = read_lots(bytes(planned.content), context.layouts, establishment=file.establishment)
+        (lot,) = read_lots(content, context.layouts, establishment=file.establishment)
     except (FormatError, ValueError) as error:  # not a lot, or not one
         raise _lost("un lot constitué ici ne se relit pas") from error
     if planned.derived is not None and [invoice.number for invoice in lot.invoices] != [

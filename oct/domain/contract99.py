@@ -78,22 +78,52 @@ def amo_lot(file: B2File, lot: Lot, context: SplitContext) -> bytes:
     return b"".join([*parts, closing])
 
 
-def derive_lots(file: B2File, lot: Lot, context: SplitContext) -> tuple[tuple[DerivedLot, bytes], ...]:
-    """The AMC flow of a lot: a derived lot and its bytes for each AMC that its 99 invoices name, in their order.
+def derived_lots(file: B2File, lot: Lot, context: SplitContext) -> tuple[DerivedLot, ...]:
+    """The AMC flow of a lot: a derived lot for each AMC that its 99 invoices name, in their order.
 
     An invoice whose complementary part is nil yields nothing. RuleError when the parts exceed what was billed.
     """
-    by_amc: dict[str, list[tuple[DerivedInvoice, bytes]]] = {}
+    by_amc: dict[str, list[DerivedInvoice]] = {}
     for invoice in split_invoices(lot):
-        derived, content = _derive(file, invoice, context)
+        derived = _derived(file, invoice, context)
         if derived.amc:
-            by_amc.setdefault(amc_number_of(file, invoice, context.layouts), []).append((derived, content))
-    flow = []
-    for amc_number, parts in by_amc.items():
-        number = context.number_for(lot.ps_number, amc_number)
-        made = DerivedLot(amc_number, number, context.today, tuple([derived for derived, _ in parts]))
-        flow.append((made, _content(file, lot, made, [content for _, content in parts], context)))
-    return tuple(flow)
+            by_amc.setdefault(amc_number_of(file, invoice, context.layouts), []).append(derived)
+    return tuple(
+        [
+            DerivedLot(amc_number, context.number_for(lot.ps_number, amc_number), context.today, tuple(invoices))
+            for amc_number, invoices in by_amc.items()
+        ]
+    )
+
+
+def amc_lot(file: B2File, lot: Lot, derived: DerivedLot, context: SplitContext) -> bytes:
+    """The bytes of a derived lot: header and trailer of the received one with what is the concentrator's own."""
+    layouts, invoices = context.layouts, derived.invoices
+    complements = sum(invoice.complements for invoice in invoices) if _counts_all(lot, context.conventions) else 0
+    header = layouts["lot_header"].patch(
+        file.data[lot.start : lot.start + RECORD],
+        lot_number=derived.number,
+        created_on=derived.created_on,
+        certification="",
+    )
+    trailer = layouts["lot_trailer"].patch(
+        file.data[lot.stop - RECORD : lot.stop],
+        invoice_count=len(invoices),
+        line_count=sum(invoice.lines for invoice in invoices),
+        type2_count=len(invoices) + complements,
+        type5_count=len(invoices),
+        billed_total=sum(invoice.billed for invoice in invoices),
+        amo_total=sum(invoice.amo for invoice in invoices),
+        amc_total=sum(invoice.amc for invoice in invoices),
+        lot_number=derived.number,
+        invoice_kind=context.conventions.dre_mark,
+        certification="",
+    )
+    received = {invoice.start: invoice for invoice in split_invoices(lot)}
+    parts = [header]
+    for made in invoices:
+        parts += _for_amc(file, received[made.start], made, context)
+    return b"".join([*parts, trailer])
 
 
 def amc_number_of(file: B2File, invoice: Invoice, layouts: Layouts) -> str:
@@ -148,35 +178,46 @@ def _counts_all(lot: Lot, conventions: Conventions) -> bool:
     return conventions.type2_count is Type2Count.ALL
 
 
-def _derive(file: B2File, invoice: Invoice, context: SplitContext) -> tuple[DerivedInvoice, bytes]:
-    """An invoice as its AMC receives it: what it adds up to, and its records."""
-    layouts, conventions = context.layouts, context.conventions
-    header, line, total = layouts["invoice_header"], layouts["invoice_line"], layouts["invoice_total"]
-    opening, *middle, closing = _records(file.content(invoice))
-    complements = [record for record in middle if record[:1] == b"2"]
-    acts = _Acts([record for record in middle if record[:1] == b"4"], invoice, line)
-    if not any(acts.amc) and conventions.amc_fallback:
-        acts.spread(_amount(closing, total, conventions.amc_fallback, invoice))
+def _derived(file: B2File, invoice: Invoice, context: SplitContext) -> DerivedInvoice:
+    """What an invoice asks from its AMC."""
+    _, complements, acts, _ = _parts(file, invoice, context)
     billed, amo, amc = map(sum, (acts.spent, acts.amo, acts.amc))
     if billed > invoice.billed or max(amo, invoice.amo) + amc > invoice.billed:
         what = "demande dans ses actes plus que le total facturé"
-        raise _broken("99-montants", invoice, what, _closing(invoice, layouts, "billed_total"), "C5")
+        raise _broken("99-montants", invoice, what, _closing(invoice, context.layouts, "billed_total"), "C5")
+    return DerivedInvoice(invoice.number, invoice.start, billed, amo, amc, len(acts.records), len(complements))
+
+
+def _for_amc(file: B2File, invoice: Invoice, made: DerivedInvoice, context: SplitContext) -> list[bytes]:
+    """The records of a 99 invoice that its AMC receives."""
+    layouts, conventions = context.layouts, context.conventions
+    opening, complements, acts, closing = _parts(file, invoice, context)
     asked = _asks_tiers_payant([opening, *complements], layouts, conventions)
-    content = [
-        header.patch(opening, settlement=_SETTLEMENT_AMC if asked else "00", invoice_kind=conventions.dre_mark),
+    settlement = _SETTLEMENT_AMC if asked else "00"
+    return [
+        layouts["invoice_header"].patch(opening, settlement=settlement, invoice_kind=conventions.dre_mark),
         *complements,
         *acts.records,
-        total.patch(
+        layouts["invoice_total"].patch(
             closing,
-            billed_total=billed,
-            amo_total=amo,
-            amc_total=amc,
+            billed_total=made.billed,
+            amo_total=made.amo,
+            amc_total=made.amc,
             oct_split=conventions.split_mark,
             certification="",
         ),
     ]
-    made = DerivedInvoice(invoice.number, invoice.start, billed, amo, amc, len(acts.records), len(complements))
-    return made, b"".join(content)
+
+
+def _parts(file: B2File, invoice: Invoice, context: SplitContext) -> tuple[bytes, list[bytes], _Acts, bytes]:
+    """Record 2 of an invoice, its complements, its acts with the AMC part of each, record 5."""
+    layouts, conventions = context.layouts, context.conventions
+    opening, *middle, closing = _records(file.content(invoice))
+    complements = [record for record in middle if record[:1] == b"2"]
+    acts = _Acts([record for record in middle if record[:1] == b"4"], invoice, layouts["invoice_line"])
+    if not any(acts.amc) and conventions.amc_fallback:
+        acts.spread(_amount(closing, layouts["invoice_total"], conventions.amc_fallback, invoice))
+    return opening, complements, acts, closing
 
 
 def _asks_tiers_payant(records: list[bytes], layouts: Layouts, conventions: Conventions) -> bool:
@@ -226,29 +267,3 @@ def _amount(record: bytes, layout: Layout, field: str, invoice: Invoice) -> int:
         what = "a un contrat 99 et un montant qui n'est pas numérique"
         raise _broken("99-montants", invoice, what, Place(invoice.start // RECORD + 1), "C5")
     return int(raw)
-
-
-def _content(file: B2File, lot: Lot, derived: DerivedLot, contents: list[bytes], context: SplitContext) -> bytes:
-    """The bytes of a derived lot: header and trailer of the received one with what is the concentrator's own."""
-    layouts, invoices = context.layouts, derived.invoices
-    complements = sum(invoice.complements for invoice in invoices) if _counts_all(lot, context.conventions) else 0
-    header = layouts["lot_header"].patch(
-        file.data[lot.start : lot.start + RECORD],
-        lot_number=derived.number,
-        created_on=derived.created_on,
-        certification="",
-    )
-    trailer = layouts["lot_trailer"].patch(
-        file.data[lot.stop - RECORD : lot.stop],
-        invoice_count=len(invoices),
-        line_count=sum(invoice.lines for invoice in invoices),
-        type2_count=len(invoices) + complements,
-        type5_count=len(invoices),
-        billed_total=sum(invoice.billed for invoice in invoices),
-        amo_total=sum(invoice.amo for invoice in invoices),
-        amc_total=sum(invoice.amc for invoice in invoices),
-        lot_number=derived.number,
-        invoice_kind=context.conventions.dre_mark,
-        certification="",
-    )
-    return b"".join([header, *contents, trailer])

@@ -6,38 +6,55 @@ concentrator or, by setting, the practitioner, and carries a file id that was ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from oct.domain.conventions import FileSender
 from oct.domain.model import Insurer, InsurerKind
 from oct.domain.plan import Parcel, SplitContext
-from oct.formats.b2 import B2File, write_file
+from oct.formats.b2 import B2File, framed
 from oct.formats.layouts import RECORD
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file ready to be sealed. `sender_number` also stands in the Subject (`exercice`)."""
+    """A file ready to be sealed, in pieces: joined, a large one would stand twice in memory. `sender_number` also
+    stands in the Subject (`exercice`)."""
 
-    content: bytes
+    pieces: tuple[bytes | memoryview, ...] = field(repr=False)
     file_id: str
     sender_number: str
     invoice_count: int
 
+    @property
+    def content(self) -> bytes:
+        """The whole of it."""
+        return b"".join(self.pieces)
 
-def outgoing_file(received: B2File, parcel: Parcel, context: SplitContext, *, file_id: str) -> OutgoingFile:
-    """The file of a parcel of `received`. `file_id` (6 characters) is used only when a new 000 record is made."""
+
+def outgoing_file(
+    received: B2File,
+    parcel: Parcel,
+    contents: Sequence[bytes | memoryview],
+    context: SplitContext,
+    *,
+    file_id: str,
+) -> OutgoingFile:
+    """The file of a parcel of `received`, around the contents of its lots.
+
+    `file_id` (6 characters) is used only when a new 000 record is made.
+    """
     invoices = sum(lot.invoice_count for lot in parcel.lots)
     if parcel.whole is not None:
-        return OutgoingFile(parcel.whole, received.file_id, received.sender_number, invoices)
-    layouts, contents = context.layouts, [lot.content for lot in parcel.lots]
+        return OutgoingFile((parcel.whole,), received.file_id, received.sender_number, invoices)
+    layouts = context.layouts
     if parcel.keeps_header:
         first, last = received.data[:RECORD], received.data[-RECORD:]
-        content = write_file(first, contents, layouts, trailer=last)
-        return OutgoingFile(content, received.file_id, received.sender_number, invoices)
+        pieces = framed(first, contents, layouts, trailer=last)
+        return OutgoingFile(pieces, received.file_id, received.sender_number, invoices)
     header = _header(received.data[:RECORD], parcel.insurer, context, file_id)
     sender = layouts["file_header"].text(header, "sender_number")
-    return OutgoingFile(write_file(header, contents, layouts), file_id, sender, invoices)
+    return OutgoingFile(framed(header, contents, layouts), file_id, sender, invoices)
 
 
 def _header(received: bytes, insurer: Insurer, context: SplitContext, file_id: str) -> bytes:

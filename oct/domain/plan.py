@@ -64,25 +64,33 @@ class DerivedLot:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What is kept of bytes that the concentrator made: `sha256` and `size`."""
+
+    sha256: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """A lot of the plan. `source` is the received lot, `content` the bytes that leave: a view of those received when
-    they leave as they came."""
+    """A lot of the plan. `source` is the received lot; its bytes are made when they leave (`oct.domain.contents`)."""
 
     source: Lot
     kind: LotKind
-    content: bytes | memoryview
     altered: bool = False
-    """Whether contract 99 changed its bytes (C4)."""
+    """Whether contract 99 changes its bytes (C4)."""
     derived: DerivedLot | None = None
     """Set for a lot of the AMC flow (C5)."""
     digest: bytes = field(kw_only=True)
     """By which a re-sending is recognised (D2): SHA-256 of the lot as received, with its AMC for the AMC flow."""
     history: Judgement = field(default=NEW, kw_only=True)
     """What it is beside its earlier sendings."""
+    made: Made | None = field(default=None, kw_only=True)
+    """Set once the bytes of an altered or derived lot were made; any other leaves as it came."""
 
     @property
     def invoice_count(self) -> int:
-        """How many invoices its content holds."""
+        """How many invoices it holds."""
         return len(self.source.invoices if self.derived is None else self.derived.invoices)
 
 

@@ -1,18 +1,19 @@
 """Makes the plan of a message: which lots go where, which wait, which are refused (annex ch. 4, rules S1-S4, L1-L8).
 
 `plan_file` takes a well-formed file and gives a `Plan`; `plan_lots` does the same for lots that waited in a hold.
-A plan only names contents, it seals nothing. None is given out before `oct.domain.conservation` has compared it with
-the received bytes, always and not only in tests: they raise nothing but its ConservationError.
+A plan only names what leaves: `oct.domain.contents` makes the bytes. None is given out before
+`oct.domain.conservation` has compared it with what was received, always and not only in tests: they raise nothing but
+its ConservationError.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from oct.domain.conservation import check_conservation
-from oct.domain.contract99 import amc_number_of, amo_lot, check_split, derive_lots, split_invoices
+from oct.domain.contract99 import amc_number_of, check_split, derived_lots, split_invoices
 from oct.domain.model import Insurer, LotKind, Practitioner
 from oct.domain.plan import Parcel, Plan, Planned, Refused, Shape, SplitContext, Waiting
 from oct.domain.routing import check_owner, kind_of, route_amc, route_file, route_lot
@@ -57,7 +58,7 @@ def plan_file(file: B2File, practitioner: Practitioner, context: SplitContext) -
         owned = _owned_lots(file, practitioner, context, draft)
         _plan_each(file, owned, draft, context, lambda lot: route_lot(lot, context))
         plan = draft.plan(shape)
-    check_conservation(file, plan, context)
+    check_conservation(file, plan)
     return plan
 
 
@@ -73,7 +74,7 @@ def plan_lots(file: B2File, context: SplitContext, insurer: Insurer | None = Non
     else:
         _plan_each(file, file.lots, draft, context, lambda lot: insurer or route_lot(lot, context))
     plan = draft.plan(Shape.UNIQUE)
-    check_conservation(file, plan, context)
+    check_conservation(file, plan)
     return plan
 
 
@@ -96,8 +97,7 @@ def _plan_source(file: B2File, practitioner: Practitioner, context: SplitContext
 
 
 def _received(file: B2File, lot: Lot, context: SplitContext) -> Planned:
-    content = file.view(lot)
-    return Planned(lot, kind_of(lot, context.conventions), content, digest=hashlib.sha256(content).digest())
+    return Planned(lot, kind_of(lot, context.conventions), digest=hashlib.sha256(file.view(lot)).digest())
 
 
 def _owned_lots(file: B2File, practitioner: Practitioner, context: SplitContext, draft: _Draft) -> list[Lot]:
@@ -148,14 +148,13 @@ def _sent_twice(received: Iterable[Planned]) -> frozenset[tuple[str, str]]:
 def _split(file: B2File, received: Planned, insurer: Insurer, draft: _Draft, context: SplitContext) -> None:
     """S3: the lot without its complementary records to its AMO, its AMC flow to the AMC."""
     lot = received.source
-    flow = derive_lots(file, lot, context)
-    outgoing = Planned(lot, received.kind, amo_lot(file, lot, context), altered=True, digest=received.digest)
-    draft.forward.setdefault(insurer.id, []).append(outgoing)
-    for made, content in flow:
+    flow = derived_lots(file, lot, context)
+    draft.forward.setdefault(insurer.id, []).append(replace(received, altered=True))
+    for made in flow:
         digest = hashlib.sha256(received.digest + made.amc_number.encode("latin-1")).digest()
-        planned = Planned(lot, LotKind.AMC, content, derived=made, digest=digest)
+        planned = Planned(lot, LotKind.AMC, derived=made, digest=digest)
         _forward_derived(planned, made.amc_number, draft, context)
-    asked = {invoice.start for made, _ in flow for invoice in made.invoices}
+    asked = {invoice.start for made in flow for invoice in made.invoices}
     draft.without_amc_part += [invoice.number for invoice in split_invoices(lot) if invoice.start not in asked]
 
 
@@ -174,6 +173,5 @@ def _forward_derived(
 def _plan_derived(file: B2File, draft: _Draft, context: SplitContext, insurer: Insurer | None) -> None:
     for lot in file.lots:
         amc_number = amc_number_of(file, lot.invoices[0], context.layouts)
-        content = file.content(lot)
-        planned = Planned(lot, LotKind.AMC, content, digest=hashlib.sha256(content).digest())
+        planned = Planned(lot, LotKind.AMC, digest=hashlib.sha256(file.view(lot)).digest())
         _forward_derived(planned, amc_number, draft, context, insurer)

@@ -50,7 +50,7 @@ def seal_file(
     `description` has two parts; the third says what was done to the file.
     """
     compression = Compression(insurer.compression)
-    plaintext = deflate(file.content, compression)
+    plaintext = deflate(file.pieces, compression)
     if insurer.plaintext_form == "mime":
         plaintext = wrap_entity(plaintext, FILE_NAME)
     subject = FactureSubject(version, file.sender_number.zfill(14), compostage, min(file.invoice_count, _MOST_INVOICES))
@@ -65,4 +65,7 @@ def seal_file(
         cms=seal(plaintext, certificate, ContentCipher(insurer.cipher)),
         filename=FILE_NAME,
     )
-    return Sealed(content, message_id, compostage, hashlib.sha256(file.content).digest())
+    digest = hashlib.sha256()
+    for piece in file.pieces:
+        digest.update(piece)
+    return Sealed(content, message_id, compostage, digest.digest())

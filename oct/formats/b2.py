@@ -18,7 +18,7 @@ from oct.errors import Place
 from oct.formats.b2_lots import Invoice, Lot, LotReader, fault
 from oct.formats.layouts import RECORD, Layouts
 
-__all__ = ["MAX_LOTS", "B2File", "Invoice", "Lot", "read_file", "read_lots", "write_file"]
+__all__ = ["MAX_LOTS", "B2File", "Invoice", "Lot", "framed", "read_file", "read_lots", "write_file"]
 
 MAX_LOTS = 999
 """What the 3-digit lot counter of the 999 trailer can count (L5)."""
@@ -95,7 +95,14 @@ def read_lots(data: bytes, layouts: Layouts, *, establishment: bool) -> tuple[Lo
 def write_file(
     header: bytes, lots: Iterable[bytes | memoryview], layouts: Layouts, *, trailer: bytes | None = None
 ) -> bytes:
-    """A file around lots: the given 000 record, the lots as they are, a 999 with counters recomputed (L5).
+    """A file around lots, as `framed` gives its pieces."""
+    return b"".join(framed(header, lots, layouts, trailer=trailer))
+
+
+def framed(
+    header: bytes, lots: Iterable[bytes | memoryview], layouts: Layouts, *, trailer: bytes | None = None
+) -> tuple[bytes | memoryview, ...]:
+    """The pieces of a file: the given 000 record, the lots as they are, a 999 with counters recomputed (L5).
 
     The 999 record is the given one, or a new one that names the same sending as the header.
     """
@@ -104,7 +111,7 @@ def write_file(
     if trailer is None:
         trailer = closing.build(**{name: opening.text(header, name) for name in _SHARED})
     records = sum(map(len, body)) // RECORD + 2
-    return b"".join([header, *body, closing.patch(trailer, record_count=records, lot_count=len(body))])
+    return (header, *body, closing.patch(trailer, record_count=records, lot_count=len(body)))
 
 
 def _check_envelope(data: bytes) -> None:

@@ -14,6 +14,7 @@ Sources: RFC 1950 (zlib), RFC 1952 (gzip), annex 4 §7.1 (`/ZK`).
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from enum import StrEnum
 
 from oct.errors import FormatError
@@ -69,13 +70,13 @@ def inflate(data: bytes, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def deflate(data: bytes, kind: Compression, level: int = 6) -> bytes:
-    """`data` compressed as `kind` says; the same bytes always give the same bytes (gzip carries no date, no name)."""
-    if kind is Compression.GZIP:
-        return zlib.compress(data, level, _GZIP_WINDOW)
-    if kind is Compression.ZLIB:
-        return zlib.compress(data, level)
-    return data
+def deflate(pieces: Iterable[bytes | memoryview], kind: Compression, level: int = 6) -> bytes:
+    """The pieces compressed as one, as `kind` says; the same bytes always give the same bytes (gzip carries no date, no
+    name)."""
+    if kind is Compression.NONE:
+        return b"".join(pieces)
+    engine = zlib.compressobj(level, zlib.DEFLATED, _GZIP_WINDOW if kind is Compression.GZIP else zlib.MAX_WBITS)
+    return b"".join([*map(engine.compress, pieces), engine.flush()])
 
 
 def _inflate_member(data: bytes, at: int, window: int, room: int, chunks: list[bytes]) -> tuple[int, int]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from oct.domain.contents import content_of
 from oct.domain.conventions import Conventions, Type2Count, check_conventions
 from oct.domain.model import LotKind
-from oct.domain.outgoing import outgoing_file
 from oct.domain.plan import Parcel, Plan, SplitContext
 from oct.domain.splitting import plan_file
 from oct.errors import ConfigurationError
@@ -29,6 +29,7 @@ from tests.claims import (
     differing,
     dre,
     enriched,
+    outgoing,
     put,
     records_of,
 )
@@ -45,10 +46,12 @@ def planned(*batches: Batch, **conventions: Any) -> Plan:
     return plan_of(claim_file(*batches), context(**conventions))[1]
 
 
-def content(plan: Plan, kind: LotKind, rank: int = 0) -> list[bytes]:
-    """Records of a lot that leaves."""
-    lots = [lot for parcel in plan.parcels for lot in parcel.lots if lot.kind is kind]
-    return records_of(bytes(lots[rank].content))
+def content(kind: LotKind, *batches: Batch, **conventions: Any) -> list[bytes]:
+    """Records of the first lot of a kind that leaves."""
+    rules = context(**conventions)
+    file, plan = plan_of(claim_file(*batches), rules)
+    lot = next(lot for parcel in plan.parcels for lot in parcel.lots if lot.kind is kind)
+    return records_of(bytes(content_of(file, lot, rules)))
 
 
 def codes(plan: Plan) -> list[tuple[str, str, str, str]]:
@@ -63,7 +66,7 @@ def codes(plan: Plan) -> list[tuple[str, str, str, str]]:
 def test_the_amo_lot_differs_only_by_the_split_mark_the_dropped_records_and_their_count(counts_all: bool) -> None:
     """C1, C4, A6, A12: every byte that differs is listed here."""
     batch = Batch((Claim(1, amc=ALPHA, tiers_payant="X"), enriched(2, others="SB"), enriched(3)), counts_all=counts_all)
-    before, after = batch.records(), content(planned(batch), LotKind.FSE)
+    before, after = batch.records(), content(LotKind.FSE, batch)
     dropped = [
         rank for rank, one in enumerate(before) if one[35:36] in b"MP" and one[26:35] in (b"000000002", b"000000003")
     ]
@@ -86,7 +89,7 @@ def test_the_amc_lot_holds_the_99_invoices_alone_with_totals_that_are_sums_of_th
     """C5."""
     batch = Batch((Claim(1), enriched(2), enriched(3, others="S"), Claim(4)), counts_all=counts_all)
     plan = planned(batch)
-    made = content(plan, LotKind.AMC)
+    made = content(LotKind.AMC, batch)
     assert [one[:1] + (one[35:36] if one[:1] == b"2" else b" ") for one in made] == [
         b"1 ", b"2 ", b"2M", b"2P", b"4 ", b"4 ", b"5 ", b"2 ", b"2S", b"2M", b"2P", b"4 ", b"4 ", b"5 ", b"6 ",
     ]  # fmt: skip
@@ -104,7 +107,7 @@ def test_the_amc_lot_holds_the_99_invoices_alone_with_totals_that_are_sums_of_th
 def test_the_amc_lot_is_the_concentrator_s_own() -> None:
     """C5: its number and date, blank seals, DRE marks; the rest of each record as received."""
     batch = Batch((enriched(1),))
-    before, after = batch.records(), content(planned(batch), LotKind.AMC)
+    before, after = batch.records(), content(LotKind.AMC, batch)
     assert [differing(one, other) for one, other in zip(before, after, strict=True)] == [
         [20, 77, 81],  # lot number 501, created on 261121, no security level
         [47, 115],  # D, settlement 25 for 05
@@ -128,7 +131,7 @@ def test_both_flows_are_well_formed_files(counts_all: bool) -> None:
         Batch((enriched(4, others="SC"),), 2, counts_all=counts_all),
     )
     file, plan = plan_of(data, rules)
-    files = [outgoing_file(file, parcel, rules, file_id="C00001") for parcel in plan.parcels]
+    files = [outgoing(file, parcel, rules) for parcel in plan.parcels]
     again = [read_file(one.content, LAYOUTS) for one in files]
     assert [(one.recipient_type, one.recipient_number, one.application) for one in again] == [
         ("CT", "00000001422422", "TR"), ("OC", "00000099999991", "TA"), ("OC", "00000088888882", "TA"),
@@ -169,13 +172,13 @@ def test_tiers_payant_on_the_amc_part_is_asked_by_1321_fields_4_and_5_alone(
     changes: dict[str, Any], settlement: bytes
 ) -> None:
     """C2, A7."""
-    assert content(planned(Batch((enriched(1, **changes),))), LotKind.AMC)[1][114:116] == settlement
+    assert content(LotKind.AMC, Batch((enriched(1, **changes),)))[1][114:116] == settlement
 
 
 def test_when_no_line_asks_anything_the_patient_s_part_is_spread_over_them() -> None:
     """A16: each line up to what the AMO leaves of it, so that totals stay sums of lines."""
     acts = (Act(2500, 1750), Act(1000, 1000), Act(1000, 700))
-    made = content(planned(Batch((enriched(1, acts=acts, patient=900),))), LotKind.AMC)
+    made = content(LotKind.AMC, Batch((enriched(1, acts=acts, patient=900),)))
     assert [one[121:] for one in made if one[:1] == b"4"] == [b"0000750", b"0000000", b"0000150"]
     assert (made[-2][81:89], made[-1][42:51]) == (b"00000900", b"000000900")
 
@@ -278,24 +281,24 @@ def test_in_a_per_caisse_file_the_ps_s_own_header_and_trailer_stay() -> None:
     data = claim_file(Batch((Claim(1),)), Batch((enriched(2),), 2), recipient=CT_422)
     file, plan = plan_of(data, rules)
     parcels: tuple[Parcel, ...] = plan.parcels
-    to_amo = outgoing_file(file, parcels[0], rules, file_id="C00001")
+    to_amo = outgoing(file, parcels[0], rules)
     assert (to_amo.file_id, to_amo.sender_number, to_amo.invoice_count) == ("F00001", f"{PS:0>14}", 2)
     assert to_amo.content[:128] == data[:128]
     assert to_amo.content[128 : 128 * 6] == data[128 : 128 * 6]
     assert differing(data[-128:], to_amo.content[-128:]) == [63]
     assert read_file(to_amo.content, LAYOUTS).record_count == read_file(data, LAYOUTS).record_count - 2
-    to_amc = read_file(outgoing_file(file, parcels[1], rules, file_id="C00001").content, LAYOUTS)
+    to_amc = read_file(outgoing(file, parcels[1], rules).content, LAYOUTS)
     assert (to_amc.sender_type, to_amc.file_id, to_amc.application) == ("OT", "C00001", "TA")
 
 
 def test_the_split_mark_is_a_setting() -> None:
     """A6."""
-    assert content(planned(Batch((enriched(1),)), split_mark="Z"), LotKind.FSE)[-2][89:90] == b"Z"
+    assert content(LotKind.FSE, Batch((enriched(1),)), split_mark="Z")[-2][89:90] == b"Z"
 
 
 def test_the_records_dropped_for_the_amo_are_a_setting() -> None:
     """A6."""
-    kept = content(planned(Batch((enriched(1, others="S"),)), amo_drops=("S", "P")), LotKind.FSE)
+    kept = content(LotKind.FSE, Batch((enriched(1, others="S"),)), amo_drops=("S", "P"))
     assert [one[35:36] for one in kept if one[:1] == b"2"] == [b" ", b"M"]
 
 
@@ -306,7 +309,7 @@ def test_the_fields_emptied_for_the_amo_are_a_setting() -> None:
         "invoice_total.certification", "lot_trailer.certification",
     )  # fmt: skip
     batch = Batch((enriched(1), Claim(2)))
-    usual, emptied = (content(planned(batch, amo_blanks=names), LotKind.FSE) for names in ((), blanks))
+    usual, emptied = (content(LotKind.FSE, batch, amo_blanks=names) for names in ((), blanks))
     assert [bool(differing(one, other)) for one, other in zip(usual, emptied, strict=True)] == [
         False, True, False, False, True, False, False, False, True,
     ]  # fmt: skip
@@ -317,9 +320,9 @@ def test_the_fields_emptied_for_the_amo_are_a_setting() -> None:
 def test_the_fields_that_ask_for_tiers_payant_are_a_setting() -> None:
     """A7."""
     batch = Batch((enriched(1, tiers_payant="OPERATEUR1"),))
-    assert content(planned(batch, tiers_payant=("invoice_convention.convention",)), LotKind.AMC)[1][114:116] == b"00"
-    assert content(planned(batch, tiers_payant=("invoice_amc.amc_route",)), LotKind.AMC)[1][114:116] == b"25"
-    assert content(planned(batch, tiers_payant=("invoice_header.insurance",)), LotKind.AMC)[1][114:116] == b"25"
+    assert content(LotKind.AMC, batch, tiers_payant=("invoice_convention.convention",))[1][114:116] == b"00"
+    assert content(LotKind.AMC, batch, tiers_payant=("invoice_amc.amc_route",))[1][114:116] == b"25"
+    assert content(LotKind.AMC, batch, tiers_payant=("invoice_header.insurance",))[1][114:116] == b"25"
 
 
 @BOTH_CONVENTIONS
@@ -330,9 +333,9 @@ def test_what_the_type_2_counter_counts_is_a_setting(
     counts_all: bool, told: Type2Count, fse: bytes, flow: bytes
 ) -> None:
     """A12."""
-    plan = planned(Batch((enriched(1, others="S"),), counts_all=counts_all), type2_count=told)
-    assert content(plan, LotKind.FSE)[-1][17:21] == fse
-    assert content(plan, LotKind.AMC)[-1][17:21] == flow
+    batch = Batch((enriched(1, others="S"),), counts_all=counts_all)
+    assert content(LotKind.FSE, batch, type2_count=told)[-1][17:21] == fse
+    assert content(LotKind.AMC, batch, type2_count=told)[-1][17:21] == flow
 
 
 def test_the_amount_asked_when_lines_ask_nothing_is_a_setting() -> None:
@@ -345,7 +348,7 @@ def test_the_amount_asked_when_lines_ask_nothing_is_a_setting() -> None:
 
 def test_the_marks_written_in_the_amc_flow_follow_the_setting() -> None:
     """A1."""
-    made = content(planned(Batch((enriched(1),)), dre_mark="C"), LotKind.AMC)
+    made = content(LotKind.AMC, Batch((enriched(1),)), dre_mark="C")
     assert (made[1][46:47], made[-1][55:56]) == (b"C", b"C")
 
 

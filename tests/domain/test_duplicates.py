@@ -149,7 +149,7 @@ def test_known_lots_leave_the_plan_and_nothing_is_lost() -> None:
     """D2, L1, C5."""
     file, plan = planned(*BATCHES)
     sorted_out = recognise(plan, past_of(plan, LotState.ACKNOWLEDGED, "001", "002"), RULES)
-    check_conservation(file, sorted_out, context())
+    check_conservation(file, sorted_out)
     assert [(one.lot.source.number, one.lot.kind) for one in sorted_out.known] == [
         ("001", "FSE"), ("002", "FSE"), ("002", "AMC"),
     ]  # fmt: skip
@@ -164,8 +164,8 @@ def test_a_file_split_at_the_source_is_never_taken_apart(recipient: tuple[str, s
     assert len(partly.known) == (0 if recipient == CT_422 else 1)
     wholly = recognise(plan, past_of(plan, LotState.ACKNOWLEDGED, "001", "004"), RULES)
     assert (len(wholly.known), wholly.parcels) == (2, ())
-    check_conservation(file, partly, context())
-    check_conservation(file, wholly, context())
+    check_conservation(file, partly)
+    check_conservation(file, wholly)
 
 
 def test_forward_everything_judges_and_forwards() -> None:
@@ -187,7 +187,7 @@ def test_a_lot_set_aside_without_reason_is_caught() -> None:
         known=(Known(stolen, plan.parcels[0].insurer),),
     )
     with pytest.raises(ConservationError):
-        check_conservation(file, tampered, context())
+        check_conservation(file, tampered)
 
 
 def test_the_amc_flow_is_known_by_what_it_was_made_of() -> None:

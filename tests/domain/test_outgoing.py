@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oct.domain.conventions import FileSender
-from oct.domain.outgoing import OutgoingFile, outgoing_file
+from oct.domain.outgoing import OutgoingFile
 from oct.domain.splitting import plan_file
 from oct.formats.b2 import read_file
 from tests.claims import (
@@ -22,6 +22,7 @@ from tests.claims import (
     claim_file,
     context,
     dre,
+    outgoing,
     record,
 )
 
@@ -32,7 +33,7 @@ def made(rank: int, **changes: Any) -> OutgoingFile:
     """The file of the parcel at that rank."""
     rules = context(**changes)
     file = read_file(RECEIVED, LAYOUTS)
-    return outgoing_file(file, plan_file(file, ACCOUNT, rules).parcels[rank], rules, file_id="C00042")
+    return outgoing(file, plan_file(file, ACCOUNT, rules).parcels[rank], rules, "C00042")
 
 
 def test_a_file_for_an_amo_is_framed_by_the_concentrator_position_by_position() -> None:
@@ -56,8 +57,8 @@ def test_a_file_for_an_amc_names_it_in_its_header() -> None:
 
 
 def test_what_leaves_says_its_sender_file_id_and_invoices_for_the_subject() -> None:
-    outgoing = made(0)
-    assert (outgoing.file_id, outgoing.sender_number, outgoing.invoice_count) == ("C00042", OCT_NUMBER, 3)
+    leaving = made(0)
+    assert (leaving.file_id, leaving.sender_number, leaving.invoice_count) == ("C00042", OCT_NUMBER, 3)
 
 
 def test_the_sender_for_an_amo_is_a_setting() -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from oct.domain.conservation import check_conservation
+from oct.domain.conservation import check_conservation, check_content
+from oct.domain.contents import content_of
 from oct.domain.model import Directory, LotKind
-from oct.domain.outgoing import outgoing_file
 from oct.domain.plan import Parcel, Plan, Planned, Refused, Shape, Waiting
 from oct.domain.splitting import plan_file, plan_lots, shape_of
 from oct.errors import ConservationError, Fate, RoutingError, RuleError
@@ -33,6 +33,7 @@ from tests.claims import (
     dre,
     enriched,
     lots_in,
+    outgoing,
     put,
     without,
 )
@@ -56,6 +57,16 @@ def held(plan: Plan) -> list[tuple[str, list[str]]]:
     return [(waiting.reason.code, [lot.source.number for lot in waiting.lots]) for waiting in plan.waiting]
 
 
+def bytes_of(file: B2File, planned: Planned) -> bytes:
+    """The bytes of a lot as it leaves or waits."""
+    return bytes(content_of(file, planned, context()))
+
+
+def with_byte(content: bytes, offset: int) -> bytes:
+    """One byte changed."""
+    return put(content, offset + 1, "7" if content[offset] != ord("7") else "8")
+
+
 MIXED = (
     Batch((Claim(1),), 1),
     Batch((Claim(2, CAISSE_OF[3]),), 2, organism="471"),
@@ -74,26 +85,26 @@ def test_the_file_decides_its_shape() -> None:
 
 def test_a_single_file_is_split_by_destination_and_each_lot_leaves_byte_identical() -> None:
     """S2, L1, L2, L3, L4."""
-    _, plan = plan_of(*MIXED)
+    file, plan = plan_of(*MIXED)
     assert sent(plan) == [(1, ["001", "004"]), (3, ["002"]), (12, ["003"]), (2, ["005"]), (11, ["006"])]
     received = {batch.number: batch.content() for batch in MIXED}
     for parcel in plan.parcels:
-        assert all(lot.content == received[int(lot.source.number)] and not lot.altered for lot in parcel.lots)
+        assert all(bytes_of(file, lot) == received[int(lot.source.number)] and not lot.altered for lot in parcel.lots)
 
 
 def test_a_lot_only_routed_is_not_copied() -> None:
     """A plan of a large file would weigh as much as the file."""
     file, plan = plan_of(*MIXED)
-    views = [lot.content for parcel in plan.parcels for lot in parcel.lots]
+    views = [content_of(file, lot, context()) for parcel in plan.parcels for lot in parcel.lots]
     assert all(isinstance(view, memoryview) and view.obj is file.data for view in views)
 
 
 def test_an_unknown_caisse_holds_its_lot_and_blocks_no_other() -> None:
     """L6."""
     stray = Batch((Claim(1, ("01", "999", "0000")),), 9)
-    _, plan = plan_of(stray, *MIXED)
+    file, plan = plan_of(stray, *MIXED)
     assert held(plan) == [("caisse-inconnue", ["009"])]
-    assert plan.waiting[0].lots[0].content == stray.content()
+    assert bytes_of(file, plan.waiting[0].lots[0]) == stray.content()
     assert len(plan.parcels) == 5
 
 
@@ -119,9 +130,9 @@ def test_a_file_split_at_the_source_leaves_whole_byte_for_byte() -> None:
         file, plan = plan_of(*MIXED, recipient=recipient)
         (parcel,) = plan.parcels
         assert (parcel.insurer.id, parcel.whole, plan.shape) == (insurer, file.data, Shape.SOURCE)
-        outgoing = outgoing_file(file, parcel, context(), file_id="UNUSED")
-        assert outgoing.content == file.data
-        assert (outgoing.file_id, outgoing.sender_number, outgoing.invoice_count) == ("F00001", file.sender_number, 6)
+        leaving = outgoing(file, parcel, context())
+        assert leaving.content == file.data
+        assert (leaving.file_id, leaving.sender_number, leaving.invoice_count) == ("F00001", file.sender_number, 6)
 
 
 @pytest.mark.parametrize("batches", [MIXED, (*MIXED, Batch((enriched(9),), 9))], ids=["ordinary", "with contract 99"])
@@ -155,7 +166,7 @@ def test_a_source_split_file_with_contract_99_goes_to_its_insurer_lot_by_lot() -
     assert held(plan) == [("numero-etranger", ["003"])]
     assert [one.lot.number for one in plan.refused] == ["004"]
     assert [parcel.keeps_header for parcel in plan.parcels] == [True, False]
-    content = outgoing_file(file, plan.parcels[0], context(), file_id="C00001").content
+    content = outgoing(file, plan.parcels[0], context()).content
     assert content[:128] == file.data[:128]
     assert len(read_file(content, LAYOUTS).lots) == 3
 
@@ -167,7 +178,7 @@ def test_more_than_999_lots_for_one_destination_take_several_files() -> None:
     file = replace(frame, data=lots, lots=read_lots(lots, LAYOUTS, establishment=False))
     plan = plan_lots(file, context())
     assert [len(parcel.lots) for parcel in plan.parcels] == [999, 999, 2]
-    assert b"".join(lot.content for parcel in plan.parcels for lot in parcel.lots) == lots
+    assert b"".join(bytes_of(file, lot) for parcel in plan.parcels for lot in parcel.lots) == lots
 
 
 def test_a_released_lot_goes_where_the_directory_now_says_or_where_the_operator_does() -> None:
@@ -183,11 +194,12 @@ def test_a_derived_lot_held_for_want_of_its_amc_leaves_as_it_was_made() -> None:
     """C7: released, it is routed and never split again."""
     file, plan = plan_of(Batch((enriched(1),)), directory=without(DIRECTORY, 11))
     (waiting,) = plan.waiting
-    content = waiting.lots[0].content
+    content = bytes_of(file, waiting.lots[0])
     again = read_file(write_file(file.data[:128], [content], LAYOUTS), LAYOUTS)
     released = plan_lots(again, context(), derived=True)
     assert sent(released) == [(11, ["501"])]
-    assert (released.parcels[0].lots[0].kind, released.parcels[0].lots[0].content) == (LotKind.AMC, content)
+    (lot,) = released.parcels[0].lots
+    assert (lot.kind, bytes_of(again, lot)) == (LotKind.AMC, content)
     still = plan_lots(again, context(directory=without(DIRECTORY, 11)), derived=True)
     assert held(still) == [("amc-inconnue", ["501"])]
     assert sent(plan_lots(again, context(), INSURERS[4], derived=True)) == [(12, ["501"])]
@@ -202,17 +214,6 @@ def with_lots(plan: Plan, rank: int, change: Callable[[tuple[Planned, ...]], tup
     parcels = list(plan.parcels)
     parcels[rank] = replace(parcels[rank], lots=change(parcels[rank].lots))
     return replace(plan, parcels=tuple(parcels))
-
-
-def with_byte(plan: Plan, rank: int, lot: int, offset: int) -> Plan:
-    """One byte changed in a lot that leaves."""
-
-    def change(lots: tuple[Planned, ...]) -> tuple[Planned, ...]:
-        content = bytearray(lots[lot].content)
-        content[offset] = ord("7") if content[offset] != ord("7") else ord("8")
-        return (*lots[:lot], replace(lots[lot], content=bytes(content)), *lots[lot + 1 :])
-
-    return with_lots(plan, rank, change)
 
 
 # Parcels of the plan below: 0 caisse 422 (lots 1, 2 with 99, 4), 1 Beta (DRE 3), 2 Alpha (flow of lot 2).
@@ -244,12 +245,6 @@ TAMPERINGS: dict[str, Change] = {
     "an AMC flow dropped": lambda p: replace(p, parcels=p.parcels[:2]),
     "an AMC flow twice": lambda p: replace(p, parcels=(*p.parcels, replace(p.parcels[2], insurer=INSURERS[4]))),
     "a held lot dropped": lambda p: replace(p, waiting=()),
-    "a held lot changed": lambda p: replace(
-        p,
-        waiting=(
-            Waiting(UNKNOWN, (replace(p.waiting[0].lots[0], content=bytes(p.waiting[0].lots[0].content) + b" "),)),
-        ),
-    ),
     "a held lot sent too": lambda p: with_lots(p, 0, lambda lots: (*lots, p.waiting[0].lots[0])),
     "a refused lot forgotten": lambda p: replace(p, refused=()),
     "a refused lot twice": lambda p: replace(p, refused=p.refused * 2),
@@ -259,22 +254,8 @@ TAMPERINGS: dict[str, Change] = {
     "a lot's identity changed": lambda p: with_lots(
         p, 0, lambda lots: (replace(lots[0], source=lots[0].source._replace(number="999")), *lots[1:])
     ),
-    "a byte of a routed lot": lambda p: with_byte(p, 0, 0, 200),
-    "a byte of a routed DRE": lambda p: with_byte(p, 1, 0, 300),
-    "a routed lot said to be altered, and altered": lambda p: with_lots(
-        with_byte(p, 0, 0, 200), 0, lambda lots: (replace(lots[0], altered=True), *lots[1:])
-    ),
     "a 99 lot that leaves as it came": lambda p: with_lots(
-        p, 0, lambda lots: (lots[0], replace(lots[1], altered=False, content=TRIED[1].content()), lots[2])
-    ),
-    "a 99 lot without one of its acts": lambda p: with_lots(
-        p,
-        0,
-        lambda lots: (
-            lots[0],
-            replace(lots[1], content=bytes(lots[1].content)[:-384] + bytes(lots[1].content)[-256:]),
-            lots[2],
-        ),
+        p, 0, lambda lots: (lots[0], replace(lots[1], altered=False), lots[2])
     ),
     "an ordinary invoice without AMC part": lambda p: replace(p, without_amc_part=(*p.without_amc_part, "000000002")),
     "a 99 invoice without AMC part forgotten": lambda p: replace(p, without_amc_part=()),
@@ -289,24 +270,55 @@ def test_a_plan_that_was_tampered_with_is_caught(change: Change) -> None:
     """L1, L2."""
     file, plan = plan_of(*TRIED)
     assert sent(plan) == [(1, ["001", "002", "004"]), (12, ["003"]), (11, ["002"])]
-    check_conservation(file, plan, context())
+    check_conservation(file, plan)
     with pytest.raises(ConservationError) as caught:
-        check_conservation(file, change(plan), context())
+        check_conservation(file, change(plan))
     assert caught.value.fate is Fate.HOLD
+
+
+BYTES: dict[str, tuple[int, int, Callable[[bytes], bytes]]] = {
+    "a byte of a routed lot": (0, 0, lambda content: with_byte(content, 200)),
+    "a byte of a routed DRE": (1, 0, lambda content: with_byte(content, 300)),
+    "a blank more": (0, 0, lambda content: content + b" "),
+    "a 99 lot as it came": (0, 1, lambda _: TRIED[1].content()),
+    "a 99 lot without one of its acts": (0, 1, lambda content: content[:-384] + content[-256:]),
+    "an AMC flow with another's bytes": (2, 0, lambda _: TRIED[0].content()),
+}
+"""Rank of the parcel and of the lot, and what becomes of its bytes."""
+
+
+@pytest.mark.parametrize(("rank", "lot", "change"), BYTES.values(), ids=BYTES)
+def test_bytes_that_were_tampered_with_are_caught(rank: int, lot: int, change: Callable[[bytes], bytes]) -> None:
+    """L1, C4, C5."""
+    file, plan = plan_of(*TRIED)
+    planned = plan.parcels[rank].lots[lot]
+    content = bytes_of(file, planned)
+    check_content(file, planned, content, context())
+    with pytest.raises(ConservationError):
+        check_content(file, planned, change(content), context())
+
+
+def test_a_routed_lot_said_to_be_altered_may_not_differ_either() -> None:
+    """C4: nothing but 99 invoices changes."""
+    file, plan = plan_of(*TRIED)
+    planned = plan.parcels[0].lots[0]
+    with pytest.raises(ConservationError):
+        check_content(file, replace(planned, altered=True), with_byte(bytes_of(file, planned), 200), context())
 
 
 @pytest.mark.parametrize(("rank", "lot"), [(0, 1), (2, 0)], ids=["AMO", "AMC"])
 def test_no_byte_of_a_99_lot_can_change_but_where_it_had_to(rank: int, lot: int) -> None:
     """C4, C5: each byte in turn; what the concentrator writes itself is free, but must read as a lot."""
     file, plan = plan_of(*TRIED)
-    content = plan.parcels[rank].lots[lot].content
+    planned = plan.parcels[rank].lots[lot]
+    content = bytes_of(file, planned)
     unseen = set()
     for offset in range(len(content)):
         try:
-            check_conservation(file, with_byte(plan, rank, lot, offset), context())
+            check_content(file, planned, with_byte(content, offset), context())
         except ConservationError:
             continue
-        unseen.add((bytes(content[offset // 128 * 128 : offset // 128 * 128 + 1]).decode(), offset % 128 + 1))
+        unseen.add((content[offset // 128 * 128 : offset // 128 * 128 + 1].decode(), offset % 128 + 1))
     free_for_amo = {("5", 90)}
     free_for_amc = {
         *(("1", position) for position in (*range(72, 78), 81)),
@@ -326,7 +338,7 @@ def test_a_whole_file_that_was_changed_or_shared_is_caught() -> None:
         replace(parcel, whole=file.data + b" "),
     ):
         with pytest.raises(ConservationError):
-            check_conservation(file, replace(plan, parcels=(wrong,)), context())
+            check_conservation(file, replace(plan, parcels=(wrong,)))
     with pytest.raises(ConservationError):
         check_conservation(
             file,
@@ -335,5 +347,4 @@ def test_a_whole_file_that_was_changed_or_shared_is_caught() -> None:
                 parcels=(replace(parcel, lots=parcel.lots[:1]),),
                 waiting=(Waiting(UNKNOWN, parcel.lots[1:]),),
             ),
-            context(),
         )

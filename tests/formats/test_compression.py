@@ -21,12 +21,12 @@ B2 = b"000" + b"FSE".ljust(125) * 40 + b"999"
 @pytest.mark.parametrize("kind", list(Compression))
 @given(content=st.binary(max_size=2000).filter(lambda data: recognise(data) is Compression.NONE))
 def test_m2_what_is_deflated_inflates_to_the_same_bytes(kind: Compression, content: bytes) -> None:
-    assert inflate(deflate(content, kind), LIMIT) == content
+    assert inflate(deflate([content], kind), LIMIT) == content
 
 
 @pytest.mark.parametrize("kind", [Compression.GZIP, Compression.ZLIB])
 def test_m2_compression_is_recognised_by_its_first_bytes(kind: Compression) -> None:
-    assert recognise(deflate(B2, kind)) is kind
+    assert recognise(deflate([B2], kind)) is kind
 
 
 @pytest.mark.parametrize("level", range(10))
@@ -39,15 +39,20 @@ def test_what_is_not_compressed_comes_back_unchanged(content: bytes) -> None:
     assert inflate(content, LIMIT) is content
 
 
+@pytest.mark.parametrize("kind", list(Compression))
+def test_pieces_are_compressed_as_one(kind: Compression) -> None:
+    assert deflate([B2[:7], memoryview(B2)[7:3000], B2[3000:]], kind) == deflate([B2], kind)
+
+
 def test_gzip_carries_neither_date_nor_name() -> None:
-    made = deflate(B2, Compression.GZIP)
+    made = deflate([B2], Compression.GZIP)
     assert made[3] == 0
     assert made[4:8] == bytes(4)
 
 
 @pytest.mark.parametrize("kind", [Compression.GZIP, Compression.ZLIB])
 def test_h3_the_limit_is_the_largest_result_accepted(kind: Compression) -> None:
-    packed = deflate(bytes(1000), kind)
+    packed = deflate([bytes(1000)], kind)
     assert len(inflate(packed, 1000)) == 1000
     with pytest.raises(FormatError) as refused:
         inflate(packed, 999)
@@ -71,7 +76,7 @@ def test_h3_a_bomb_costs_no_more_memory_than_the_limit() -> None:
 
 
 def test_a_large_result_costs_two_copies_of_it() -> None:
-    packed = deflate(bytes(range(256)) * 32_000, Compression.GZIP)
+    packed = deflate([bytes(range(256))] * 32_000, Compression.GZIP)
     tracemalloc.start()
     try:
         size = len(inflate(packed, 16 << 20))
@@ -91,19 +96,19 @@ def test_h3_members_without_end_are_refused() -> None:
 
 @pytest.mark.parametrize("kind", [Compression.GZIP, Compression.ZLIB])
 def test_padding_after_the_stream_is_ignored(kind: Compression) -> None:
-    assert inflate(deflate(B2, kind) + b"\0\0\r\n", LIMIT) == B2
+    assert inflate(deflate([B2], kind) + b"\0\0\r\n", LIMIT) == B2
 
 
 @pytest.mark.parametrize("kind", [Compression.GZIP, Compression.ZLIB])
 @pytest.mark.parametrize("rest", [b"more", b"\0" * 70_000 + b"more"])
 def test_other_bytes_after_the_stream_are_a_damaged_archive(kind: Compression, rest: bytes) -> None:
     with pytest.raises(FormatError, match="archive-abimee"):
-        inflate(deflate(B2, kind) + rest, LIMIT)
+        inflate(deflate([B2], kind) + rest, LIMIT)
 
 
 @pytest.mark.parametrize("kind", [Compression.GZIP, Compression.ZLIB])
 def test_a_stream_cut_anywhere_is_a_damaged_archive(kind: Compression) -> None:
-    packed = deflate(B2, kind)
+    packed = deflate([B2], kind)
     for length in range(2, len(packed)):
         with pytest.raises(FormatError, match="archive-abimee"):
             inflate(packed[:length], LIMIT)

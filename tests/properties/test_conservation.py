@@ -7,9 +7,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oct.domain.contents import content_of
 from oct.domain.contract99 import split_invoices
 from oct.domain.model import LotKind
-from oct.domain.outgoing import outgoing_file
 from oct.domain.plan import Plan, Planned
 from oct.domain.splitting import plan_file, plan_lots
 from oct.formats.b2 import read_file, read_lots
@@ -31,6 +31,7 @@ from tests.claims import (
     Claim,
     claim_file,
     context,
+    outgoing,
     records_of,
 )
 
@@ -107,12 +108,13 @@ def test_what_leaves_waits_and_is_refused_is_what_came_in(lots: list[Batch], rec
     refused = [one.lot.rank for one in plan.refused]
     assert sorted([*(lot.source.rank for lot in received_lots(plan)), *refused]) == list(range(len(lots)))
     for rank, planned in found.items():
+        content = bytes(content_of(file, planned, context()))
         if planned.altered:
             kept = iter(records_of(lots[rank].content()))
-            unchanged = [one for one in records_of(bytes(planned.content)) if one[:1] not in (b"5", b"6")]
+            unchanged = [one for one in records_of(content) if one[:1] not in (b"5", b"6")]
             assert all(one in kept for one in unchanged), "a subsequence of what came in"
         else:
-            assert planned.content == lots[rank].content()
+            assert content == lots[rank].content()
 
 
 @settings(max_examples=30)
@@ -134,12 +136,12 @@ def test_every_file_that_leaves_is_well_formed_and_holds_its_lots(
     rules = context()
     file = read_file(claim_file(*lots, recipient=recipient), LAYOUTS)
     for parcel in plan_file(file, ACCOUNT, rules).parcels:
-        outgoing = outgoing_file(file, parcel, rules, file_id="C00001")
-        again = read_file(outgoing.content, LAYOUTS)
-        assert outgoing.content[128:-128] == b"".join(lot.content for lot in parcel.lots)
-        assert again.invoice_count == outgoing.invoice_count
+        leaving = outgoing(file, parcel, rules)
+        again = read_file(leaving.content, LAYOUTS)
+        assert leaving.content[128:-128] == b"".join(content_of(file, lot, rules) for lot in parcel.lots)
+        assert again.invoice_count == leaving.invoice_count
         if parcel.whole is not None:
-            assert outgoing.content == file.data
+            assert leaving.content == file.data
 
 
 @settings(max_examples=50)
@@ -164,8 +166,9 @@ def test_amo_and_amc_parts_come_from_one_invoice_and_never_exceed_what_was_bille
         received = leaving[invoice.start]
         assert 0 < invoice.amc <= received.billed - received.amo
     for lot in flow:
-        (again,) = read_lots(bytes(lot.content), LAYOUTS, establishment=False)
-        lines = [int(one[121:128]) for one in records_of(bytes(lot.content)) if one[:1] == b"4"]
+        content = bytes(content_of(file, lot, context()))
+        (again,) = read_lots(content, LAYOUTS, establishment=False)
+        lines = [int(one[121:128]) for one in records_of(content) if one[:1] == b"4"]
         assert again.amc == sum(lines) == sum(invoice.amc for invoice in again.invoices)
 
 
@@ -177,7 +180,7 @@ def test_a_file_split_at_the_source_comes_out_byte_identical(lots: list[Batch]) 
     data = claim_file(*plain, recipient=CT_422)
     file = read_file(data, LAYOUTS)
     (parcel,) = plan_file(file, ACCOUNT, context()).parcels
-    assert outgoing_file(file, parcel, context(), file_id="UNUSED").content == data
+    assert outgoing(file, parcel, context()).content == data
 
 
 @settings(max_examples=20)

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection
 
 from oct.clock import utc
+from oct.domain.contents import content_of, weighed
 from oct.domain.contract99 import CONTRACT_SPLIT
 from oct.domain.journey import LotState
 from oct.domain.model import Insurer
 from oct.domain.outgoing import OutgoingFile, outgoing_file
-from oct.domain.plan import Known, Parcel, Plan, Planned, Waiting
+from oct.domain.plan import Known, Parcel, Plan, Planned, SplitContext, Waiting
 from oct.domain.routing import kind_of
 from oct.envelope.sealing import Sealed, seal_file
 from oct.errors import CertificateError, OctError
@@ -93,28 +94,32 @@ class Dispatch:
 def seal_plan(workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, version: str) -> Dispatch:
     """Builds and seals what leaves. `version` is that of the cahier des charges, 6 digits, as the Subject gave it."""
     context = workshop.split_context(snapshot)
-    departures, detentions = [], []
-    for parcel in plan.parcels:
-        outgoing = outgoing_file(file, parcel, context, file_id=workshop.numbering.next_file_id())
-        sealed = seal_outgoing(workshop, outgoing, parcel.insurer, snapshot, version)
-        if isinstance(sealed, Sealed):
-            departures.append(_departure(workshop, outgoing, parcel, sealed))
-        else:
-            detentions.append(_detained_file(workshop, outgoing, parcel, sealed))
-    detentions += [_detained_lots(workshop, file, waiting) for waiting in plan.waiting]
+    parcels = [_seal_parcel(workshop, file, parcel, snapshot, version, context) for parcel in plan.parcels]
+    departures = [one for one in parcels if isinstance(one, Departure)]
+    detentions = [one for one in parcels if isinstance(one, Detention)]
+    detentions += [_detained_lots(workshop, file, waiting, context) for waiting in plan.waiting]
     rejections = tuple(Rejection(refused.reason, _refused(workshop, file, refused.lot)) for refused in plan.refused)
-    return Dispatch(tuple(departures), tuple(detentions), rejections, plan.known, plan.replaced)
+    known = [replace(one, lot=weighed(one.lot, content_of(file, one.lot, context))) for one in plan.known]
+    return Dispatch(tuple(departures), tuple(detentions), rejections, tuple(known), plan.replaced)
 
 
-def _departure(workshop: Workshop, outgoing: OutgoingFile, parcel: Parcel, sealed: Sealed) -> Departure:
-    """What leaves, without the bytes that stand in its payload: those of a large file would wait for all the others."""
+def _seal_parcel(
+    workshop: Workshop, file: B2File, parcel: Parcel, snapshot: Snapshot, version: str, context: SplitContext
+) -> Departure | Detention:
+    """What leaves, or waits for a certificate: of the bytes of a large file, what is sealed is all that stays."""
+    contents = [content_of(file, lot, context) for lot in parcel.lots]
+    outgoing = outgoing_file(file, parcel, contents, context, file_id=workshop.numbering.next_file_id())
+    lots = tuple(map(weighed, parcel.lots, contents))
+    sealed = seal_outgoing(workshop, outgoing, parcel.insurer, snapshot, version)
+    if not isinstance(sealed, Sealed):
+        kept = payloads.seal(workshop.vault, outgoing.content)
+        return Detention(HoldSubject.FILE, sealed, kept, parcel.insurer, lots)
     kept = payloads.seal(workshop.vault, sealed.content)
-    return Departure(parcel.insurer, replace(outgoing, content=b""), replace(sealed, content=b""), kept, parcel.lots)
+    return Departure(parcel.insurer, replace(outgoing, pieces=()), replace(sealed, content=b""), kept, lots)
 
 
 def _refused(workshop: Workshop, file: B2File, lot: Lot) -> Planned:
-    content = file.view(lot)
-    return Planned(lot, kind_of(lot, workshop.conventions), content, digest=hashlib.sha256(content).digest())
+    return Planned(lot, kind_of(lot, workshop.conventions), digest=hashlib.sha256(file.view(lot)).digest())
 
 
 def seal_outgoing(
@@ -143,19 +148,15 @@ def seal_outgoing(
     )
 
 
-def _detained_file(workshop: Workshop, outgoing: OutgoingFile, parcel: Parcel, reason: OctError) -> Detention:
-    kept = payloads.seal(workshop.vault, outgoing.content)
-    return Detention(HoldSubject.FILE, reason, kept, parcel.insurer, parcel.lots)
-
-
-def _detained_lots(workshop: Workshop, file: B2File, waiting: Waiting) -> Detention:
+def _detained_lots(workshop: Workshop, file: B2File, waiting: Waiting, context: SplitContext) -> Detention:
     """Lots wait inside a file of their own, under the header they came with, so that they can be read again."""
+    contents = [content_of(file, lot, context) for lot in waiting.lots]
     if waiting.whole is not None:
         content, subject = waiting.whole, HoldSubject.FILE
     else:
-        content = write_file(file.data[:RECORD], [lot.content for lot in waiting.lots], workshop.layouts)
-        subject = HoldSubject.LOT
-    return Detention(subject, waiting.reason, payloads.seal(workshop.vault, content), None, waiting.lots)
+        content, subject = write_file(file.data[:RECORD], contents, workshop.layouts), HoldSubject.LOT
+    lots = tuple(map(weighed, waiting.lots, contents))
+    return Detention(subject, waiting.reason, payloads.seal(workshop.vault, content), None, lots)
 
 
 def write_dispatch(
@@ -292,9 +293,9 @@ class _LotWriter:
             organism=source.organism,
             number=derived.number if derived is not None else source.number,
             lot_date=derived.created_on if derived is not None else source.created_on,
-            sha256=_digest(planned),
+            sha256=planned.made.sha256 if planned.made is not None else planned.digest,
             received_sha256=planned.digest,
-            size=len(planned.content),
+            size=planned.made.size if planned.made is not None else source.stop - source.start,
             invoice_count=len(made),
             billed=sum(invoice.billed for invoice in made),
             amo=sum(invoice.amo for invoice in made),
@@ -307,12 +308,6 @@ class _LotWriter:
             state_at=self._now,
             first_lot_id=planned.history.first_lot_id,
         )
-
-
-def _digest(planned: Planned) -> bytes:
-    """Of the bytes that leave."""
-    changed = planned.altered or planned.derived is not None
-    return hashlib.sha256(planned.content).digest() if changed else planned.digest
 
 
 def _invoices(planned: Planned) -> list[NewInvoice]:

@@ -149,7 +149,7 @@ def seal_flow(
     subject = flow.subject
     sender = subject.sender if subject is not None else practitioner.number
     file_id = flow.frame.file_id if flow.frame is not None else ""
-    outgoing = OutgoingFile(flow.content, file_id, sender, subject.count if subject is not None else 0)
+    outgoing = OutgoingFile((flow.content,), file_id, sender, subject.count if subject is not None else 0)
     version = subject.version if subject is not None else _VERSION_UNKNOWN
     sealed = seal_outgoing(workshop, outgoing, insurer, snapshot, version, flow.description)
     if not isinstance(sealed, Sealed):
@@ -181,7 +181,7 @@ def _whole(flow: Flow, practitioner: Practitioner, today: str) -> Planned:
         amc=0,
         counts_complements=False,
     )
-    return Planned(lot, LotKind.FLUX, flow.content, digest=digest)
+    return Planned(lot, LotKind.FLUX, digest=digest)
 
 
 def _letters(digest: bytes) -> str:

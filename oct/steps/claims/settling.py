@@ -109,7 +109,7 @@ def settle_claims(
         recognised = recognise_plan(workshop, practitioner, plan)
         plan = recognised.plan
         if plan.known:
-            check_conservation(file, plan, context)
+            check_conservation(file, plan)
         version = subject.version if subject is not None else _VERSION_UNKNOWN
         dispatch = replace(seal_plan(workshop, file, plan, snapshot, version), arls=recognised.arls)
     except OctError as error:

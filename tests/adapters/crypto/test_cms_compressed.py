@@ -45,7 +45,7 @@ def test_m2_compressed_data_is_opened(encode: type[bytes], content: bytes) -> No
 
 @pytest.mark.parametrize("kind", list(Compression))
 def test_m2_gzip_zlib_and_none_are_unwrapped(kind: Compression) -> None:
-    assert unwrap(deflate(CONTENT, kind), LIMIT) == CONTENT
+    assert unwrap(deflate([CONTENT], kind), LIMIT) == CONTENT
 
 
 def test_a_b2_file_begins_like_asn1_and_is_left_alone() -> None:
@@ -66,7 +66,7 @@ def test_h3_the_limit_holds() -> None:
         compressed_data(zlib.compress(CONTENT)[:-5]),
         compressed_data(CONTENT),
         compressed_data(zlib.compress(CONTENT), "1.2.3.4"),
-        compressed_data(deflate(CONTENT, Compression.GZIP)),
+        compressed_data(deflate([CONTENT], Compression.GZIP)),
     ],
     ids=["empty", "b2", "cut", "stream cut", "not zlib", "other algorithm", "gzip inside"],
 )
