@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from oct.domain.admission import Origin
 from oct.domain.journey import LotState, MessageState
 from oct.domain.later_texts import released, turned_down
 from oct.domain.model import Insurer, LotKind
@@ -26,6 +27,7 @@ from oct.formats.subject import read_subject
 from oct.steps.claims.dispatch import Departure, Dispatch, seal_outgoing, seal_plan, write_dispatch
 from oct.steps.claims.flows import read_flow, route_flow, seal_flow
 from oct.steps.claims.settling import known_account
+from oct.steps.quarantine import readmit
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds, lots, messages, payloads, returns
@@ -124,9 +126,13 @@ def close(conn: Connection, workshop: Workshop, case: Case, decision: str, actor
 
 
 def _release_message(workshop: Workshop, case: Case, actor: str) -> None:
+    message = case.message
+    taken = readmit(workshop, message, case.snapshot) if message.origin == Origin.UNKNOWN else None
     with workshop.store.begin() as conn:
-        close(conn, workshop, case, "libere", actor)
-        messages.requeue(conn, case.message.id, MessageState.RECEIVED, workshop.clock())
+        close(conn, workshop, case, "libere", actor, origine=taken.origin if taken is not None else message.origin)
+        if taken is not None:
+            messages.readmit(conn, message.id, taken)
+        messages.requeue(conn, message.id, MessageState.RECEIVED, workshop.clock())
 
 
 def _release_consignment(workshop: Workshop, case: Case, actor: str) -> None:
