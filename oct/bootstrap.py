@@ -1,8 +1,8 @@
 """The only place that wires settings, store, keys and steps together.
 
-`open_workshop` gives what every step and every command works with; `door`, `hosted`, `pop_door` and `runner` are the
-parts that processes are made of (`oct.programs`). Faults of the environment are ConfigurationErrors of one line that
-say what to do.
+`open_workshop` gives what every step and every command works with; `door`, `hosted`, `pop_door`, `web_door` and
+`runner` are the parts that processes are made of (`oct.programs`). Faults of the environment are ConfigurationErrors of
+one line that say what to do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
@@ -42,6 +44,7 @@ from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.runner import Pace, Runner
 from oct.steps.seal import Sealer
+from oct.steps.sign_in import SignIn, SignInRules
 from oct.steps.workshop import QuarantineBounds, Rules, Workshop
 from oct.store.engine import Store, open_store
 from oct.store.names import holding
@@ -49,6 +52,9 @@ from oct.store.numbering import Numbering, trace_number
 from oct.store.registry import Registry
 from oct.store.schema import check_schema
 from oct.trace.heads import Signer, load_signer
+
+if TYPE_CHECKING:
+    from oct.web.server import WebServer
 
 _SQLITE = "sqlite:///"
 _PREDECESSOR_S = 3.0
@@ -243,6 +249,41 @@ def pop_door(settings: Settings, mailboxes: HostedMailboxes) -> PopServer:
             idle_seconds=pop.idle / 1000,
         ),
     )
+
+
+def web_door(settings: Settings, workshop: Workshop) -> WebServer:
+    """The console and the API. The room is imported here: only the process that serves it has its libraries to load."""
+    from oct.web.app import create_app
+    from oct.web.desk import Desk, WebRules
+    from oct.web.server import WebServer
+
+    web = settings.web
+    sign_in = SignIn(
+        workshop.store,
+        workshop.vault,
+        workshop.clock,
+        workshop.chance,
+        SignInRules(idle=web.idle, longest=web.session, bound=web.bound),
+    )
+    rules = WebRules(hosts=_web_hosts(settings), max_request=web.max_request, probe_networks=web.probes)
+    return WebServer(
+        web.listen,
+        create_app(Desk(workshop, sign_in, rules, partial(_keys_there, settings))),
+        tls=_tls(web) or _tls(settings.smtp),
+        proxies=[str(network) for network in web.proxies],
+    )
+
+
+def _web_hosts(settings: Settings) -> frozenset[str]:
+    """Under which names the console answers."""
+    listened = (one.removeprefix("tls://").rpartition(":")[0] for one in settings.web.listen)
+    names = settings.web.hosts or (settings.oct.hostname, *listened)
+    return frozenset(name.lower() for name in (*names, "localhost", "127.0.0.1", "[::1]"))
+
+
+def _keys_there(settings: Settings) -> bool:
+    """Whether the files of the keys are still in their places."""
+    return any(settings.keys.master.glob("*.master")) and any(settings.keys.directory.glob("*.key"))
 
 
 def _tls(section: DoorSection) -> ssl.SSLContext | None:

@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from oct.bootstrap import door, hosted, open_sealer, open_workshop, pop_door, runner
+from oct.bootstrap import door, hosted, open_sealer, open_workshop, pop_door, runner, web_door
 from oct.errors import ConfigurationError, os_reason
 from oct.pop.server import PopServer
 from oct.settings import Settings
@@ -24,6 +24,9 @@ from oct.steps.runner import Lookout
 from oct.steps.sweep import sweep
 from oct.steps.watch import watch
 from oct.steps.workshop import Workshop
+
+if TYPE_CHECKING:
+    from oct.web.server import WebServer
 
 EMBEDDED = "embarque"
 """The name of the whole concentrator in one process."""
@@ -56,6 +59,7 @@ class Program:
         *,
         smtp: Door | None = None,
         pop: PopServer | None = None,
+        web: WebServer | None = None,
         listen: Sequence[str] = (),
     ) -> None:
         self._workshop = workshop
@@ -63,7 +67,8 @@ class Program:
         self._listen = listen
         self._smtp = smtp
         self._pop = pop
-        self._doors = [one for one in (pop, smtp) if one is not None]
+        self._web = web
+        self._doors = [one for one in (pop, smtp, web) if one is not None]
 
     @property
     def ports(self) -> list[int]:
@@ -75,11 +80,16 @@ class Program:
         """The ports that the hosted mailboxes' door listens on."""
         return self._pop.ports if self._pop is not None else []
 
+    @property
+    def web_ports(self) -> list[int]:
+        """The ports that the console listens on."""
+        return self._web.ports if self._web is not None else []
+
     async def start(self) -> None:
         """Opens the doors last, when everything behind them runs. ConfigurationError when a port cannot be had."""
         for part in self._behind:
             await asyncio.to_thread(part.start)
-        opened: list[Door | PopServer] = []
+        opened: list[Door | PopServer | WebServer] = []
         try:
             for one in self._doors:
                 await one.start()
@@ -123,7 +133,8 @@ def embedded(settings: Settings, workshop: Workshop) -> Program:
         [_seals(settings, workshop), hand, lookout, _Locks(mailboxes), receiver],
         smtp=door(settings, workshop, receiver.accept),
         pop=pop_door(settings, mailboxes),
-        listen=(*settings.pop.listen, *settings.smtp.listen),
+        web=web_door(settings, workshop) if settings.web.listen else None,
+        listen=(*settings.pop.listen, *settings.smtp.listen, *settings.web.listen),
     )
 
 
@@ -140,6 +151,13 @@ def hosted_mailboxes(settings: Settings, workshop: Workshop, name: str) -> Progr
         raise ConfigurationError("pop-sans-adresse", "Aucune adresse d'écoute pour POP3 : donnez [pop] listen.")
     mailboxes = hosted(workshop, name)
     return Program(workshop, [_Locks(mailboxes)], pop=pop_door(settings, mailboxes), listen=settings.pop.listen)
+
+
+def console(settings: Settings, workshop: Workshop) -> Program:
+    """Role web: the console and the API. ConfigurationError when the settings give it no address to listen on."""
+    if not settings.web.listen:
+        raise ConfigurationError("web-sans-adresse", "Aucune adresse d'écoute pour la console : donnez [web] listen.")
+    return Program(workshop, [], web=web_door(settings, workshop), listen=settings.web.listen)
 
 
 def worker(settings: Settings, workshop: Workshop, name: str) -> Program:

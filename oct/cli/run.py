@@ -29,6 +29,7 @@ class Role(StrEnum):
     SMTP = "smtp"
     WORKER = "worker"
     POP = "pop"
+    WEB = "web"
     BEAT = "beat"
 
 
@@ -37,7 +38,7 @@ RoleOption = Annotated[
     typer.Option(
         "--role",
         help="Rôle du processus : all, tout en un ; ou, sur un PostgreSQL commun, smtp (porte SMTP), worker "
-        "(traitement et envois), pop (boîtes hébergées), beat (veille).",
+        "(traitement et envois), pop (boîtes hébergées), web (console et API), beat (veille).",
     ),
 ]
 NameOption = Annotated[
@@ -123,6 +124,8 @@ def _program(settings: Settings, workshop: Workshop, role: Role, name: str, prep
         return programs.embedded(settings, workshop)
     if role is Role.POP:
         return programs.hosted_mailboxes(settings, workshop, name)
+    if role is Role.WEB:
+        return programs.console(settings, workshop)
     if settings.queue.url:
         return _program_with_broker(settings, workshop, role, name, prepare)
     if role is Role.SMTP:
@@ -146,11 +149,18 @@ def _program_with_broker(
 
 def _opened(settings: Settings, role: Role, program: Program) -> str:
     """What this process does: its doors with their addresses, or its role."""
-    if role in (Role.ALL, Role.SMTP):
-        return f"SMTP {_addresses(settings.smtp.listen, program.ports)}"
     if role is Role.POP:
         return f"POP3 {_addresses(settings.pop.listen, program.pop_ports)}"
-    return str(role)
+    if role is Role.WEB:
+        return _console(settings, program)
+    if role not in (Role.ALL, Role.SMTP):
+        return str(role)
+    doors = [f"SMTP {_addresses(settings.smtp.listen, program.ports)}"]
+    return ", ".join([*doors, _console(settings, program)] if program.web_ports else doors)
+
+
+def _console(settings: Settings, program: Program) -> str:
+    return f"console {_addresses(settings.web.listen, program.web_ports)}"
 
 
 def _addresses(listen: tuple[str, ...], ports: list[int]) -> str:

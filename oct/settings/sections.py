@@ -22,6 +22,7 @@ from oct.settings.values import (
     Durations,
     HostPort,
     Listeners,
+    Names,
     Networks,
     OctNumber,
     OptionalAddress,
@@ -84,6 +85,24 @@ class PopSection(DoorSection):
     def _idle_is_long(self) -> Self:
         if self.idle < 600_000:
             raise ValueError("idle : 10m au moins (RFC 1939)")
+        return self
+
+
+class WebSection(DoorSection):
+    """The console and the HTTP API. Without a certificate of its own it has that of the SMTP door."""
+
+    hosts: Names = ()
+    proxies: Networks = ()
+    probes: Networks = ()
+    idle: Duration = 30 * 60_000
+    session: Duration = 12 * 3_600_000
+    bound: bool = True
+    max_request: Size = 1 << 20
+
+    @model_validator(mode="after")
+    def _a_session_outlasts_its_idleness(self) -> Self:
+        if self.session < self.idle:
+            raise ValueError("session doit atteindre idle")
         return self
 
 
@@ -222,6 +241,7 @@ class Settings(Section):
     oct: OctSection = OctSection()
     smtp: SmtpSection = SmtpSection()
     pop: PopSection = PopSection()
+    web: WebSection = WebSection()
     delivery: DeliverySection = DeliverySection()
     store: StoreSection = StoreSection()
     keys: KeysSection = KeysSection()

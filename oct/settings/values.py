@@ -80,6 +80,8 @@ Listener = Annotated[
 ]
 """`tls://`: TLS from the first byte."""
 Listeners = Annotated[tuple[Listener, ...], BeforeValidator(separated)]
+Name = Annotated[str, _matching(r"\[?[A-Za-z0-9.:-]+\]?", "un nom d'hôte ou une adresse, sans port")]
+Names = Annotated[tuple[Name, ...], BeforeValidator(separated)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(separated)]
 Broker = Annotated[str, _matching(r"(?:rediss?://.+)?", '"redis://hôte:6379/0", ou rien')]
