@@ -21,6 +21,7 @@ from oct.cli import (
     simulate,
     status,
     trace,
+    users,
 )
 from oct.cli.usage import Noun
 
@@ -39,6 +40,7 @@ def command() -> Any:
         ("held", held.app),
         ("returns", returns.app),
         ("trace", trace.app),
+        ("users", users.app),
         ("simulate", simulate.app),
     ):
         program.add_typer(noun, name=name)
