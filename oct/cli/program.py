@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from oct.cli import (
+    bench,
     certs,
     config,
     demo,
@@ -31,7 +32,16 @@ _HELP = "Concentrateur OCT : reçoit les télétransmissions des PS, les répart
 def command() -> Any:
     """The command that runs any line."""
     program = Noun(_HELP)
-    for single in (init.init, migrate.migrate, run.run, health.health, demo.demo, config.config, status.status):
+    for single in (
+        init.init,
+        migrate.migrate,
+        run.run,
+        health.health,
+        demo.demo,
+        bench.bench,
+        config.config,
+        status.status,
+    ):
         program.command()(single)
     for name, noun in (
         ("ps", ps.app),
