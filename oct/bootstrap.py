@@ -28,13 +28,12 @@ from oct.domain.duplicates import Policy
 from oct.envelope.opening import Opener
 from oct.errors import ConfigurationError
 from oct.formats.entities import Entities
-from oct.formats.layouts import Layouts
 from oct.formats.mime_headers import MessageLimits
 from oct.formats.profiles import Profiles
 from oct.pop.desk import PopLimits
 from oct.pop.server import PopServer
 from oct.settings import Settings
-from oct.settings.data_files import data_file
+from oct.settings.data_files import data_file, record_layouts
 from oct.settings.sections import DoorSection
 from oct.smtp.client import Connection, Route, TlsPolicy
 from oct.smtp.door import Door
@@ -103,7 +102,7 @@ def open_workshop(
 ) -> Workshop:
     """Everything the steps need, from the settings. Opens the database and loads the keys once."""
     formats = settings.formats
-    layouts = Layouts.from_toml(data_file(formats.layouts, "layouts.toml"))
+    layouts = record_layouts(formats.layouts)
     check_conventions(settings.conventions, layouts)
     store = open_checked_store(settings)
     certificates = settings.certificates
@@ -131,6 +130,7 @@ def open_workshop(
             silence=settings.watch.silence,
             manual=settings.watch.manual,
             reemission=Policy(settings.reemission.policy),
+            grouping=settings.grouping.window,
             dloi_issuer=settings.dloi.issuer.lower(),
             insurer_networks=settings.smtp.insurer_networks,
             quarantine=QuarantineBounds(**settings.quarantine.model_dump()),

@@ -18,6 +18,7 @@ from oct.errors import ConfigurationError, os_reason
 from oct.pop.server import PopServer
 from oct.settings import Settings
 from oct.smtp.door import Door
+from oct.steps.gather import gather
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.receive import Receiver
 from oct.steps.runner import Lookout
@@ -179,7 +180,7 @@ def _seals(settings: Settings, workshop: Workshop) -> Lookout:
 
 
 def _looks(workshop: Workshop) -> tuple[Callable[[], int], ...]:
-    return partial(sweep, workshop), partial(watch, workshop)
+    return partial(gather, workshop), partial(sweep, workshop), partial(watch, workshop)
 
 
 @dataclass(frozen=True, slots=True)

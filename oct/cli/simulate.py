@@ -51,8 +51,7 @@ def insurer(
     """
     from oct.clock import system_clock
     from oct.formats.entities import Entities
-    from oct.formats.layouts import Layouts
-    from oct.settings.data_files import data_file
+    from oct.settings.data_files import data_file, record_layouts
     from oct.simulators.answers import Answers
     from oct.simulators.insurer import Insurer
     from oct.simulators.programs import Answer, run_insurer, stop_on_signals
@@ -63,7 +62,7 @@ def insurer(
     with at_desk(config) as desk:
         keys = _insurers_keys(desk)
         formats = desk.settings.formats
-        layouts = Layouts.from_toml(data_file(formats.layouts, "layouts.toml"))
+        layouts = record_layouts(formats.layouts)
         entities = Entities.from_toml(data_file(formats.noemie, "noemie.toml"))
         concentrator = _own_certificate(desk)
         place = _door(desk, door)
@@ -91,8 +90,7 @@ def ps(
 
     from oct.cli.ps import account_of
     from oct.clock import paris, system_clock
-    from oct.formats.layouts import Layouts
-    from oct.settings.data_files import data_file
+    from oct.settings.data_files import record_layouts
     from oct.simulators.parties import Sender
     from oct.simulators.practitioner import Mailbox, PractitionerSoftware
     from oct.simulators.programs import Sending, run_practitioner, stop_on_signals
@@ -102,7 +100,7 @@ def ps(
         with desk.store.read() as conn:
             account = account_of(conn, number)
         network = _network(desk)
-        layouts = Layouts.from_toml(data_file(desk.settings.formats.layouts, "layouts.toml"))
+        layouts = record_layouts(desk.settings.formats.layouts)
         software = PractitionerSoftware(
             Sender(account.number, account.type, account.name),
             account.address,

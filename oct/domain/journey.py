@@ -22,6 +22,10 @@ class MessageState(StrEnum):
 class ConsignmentState(StrEnum):
     """Where a message that leaves stands: until its 250, or until it failed for good."""
 
+    GATHERING = "gathering"
+    """Not sealed yet: a file that waits for others of its destination (A15)."""
+    REPLACED = "replaced"
+    """Its lots left in one file with others, or wait in a hold."""
     WAITING = "waiting"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -75,6 +79,9 @@ JOURNEYS: Mapping[str, tuple[Move, ...]] = {
     ),
     "consignment": (
         Move(None, ConsignmentState.WAITING, "process"),
+        Move(None, ConsignmentState.GATHERING, "process"),
+        Move(None, ConsignmentState.WAITING, "gather"),
+        Move(ConsignmentState.GATHERING, ConsignmentState.REPLACED, "gather"),
         Move(ConsignmentState.WAITING, ConsignmentState.DELIVERED, "send"),
         Move(ConsignmentState.WAITING, ConsignmentState.FAILED, "send"),
         Move(ConsignmentState.DELIVERED, ConsignmentState.FAILED, "notices"),
@@ -87,8 +94,10 @@ JOURNEYS: Mapping[str, tuple[Move, ...]] = {
         Move(None, LotState.DUPLICATE, "process"),
         Move(LotState.HELD, LotState.DUPLICATE, "process"),
         Move(LotState.SENT, LotState.DUPLICATE, "process"),
+        Move(LotState.SENT, LotState.HELD, "gather"),
         Move(LotState.HELD, LotState.SENT, "release"),
         Move(LotState.HELD, LotState.REFUSED_HERE, "release"),
+        Move(LotState.SENT, LotState.REFUSED_HERE, "release"),
         Move(LotState.SENT, LotState.DELIVERED, "send"),
         Move(LotState.DELIVERED, LotState.SENT, "notices"),
         Move(LotState.UNANSWERED, LotState.SENT, "notices"),

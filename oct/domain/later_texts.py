@@ -34,6 +34,18 @@ def failed_delivery(concentrator: str, number: str, trace: str, insurer: str, lo
     )
 
 
+def withheld(concentrator: str, number: str, trace: str, insurer: str, reason: str, lots: Sequence[str]) -> str:
+    """What was to leave grouped with others (A15) waits for a person."""
+    return _letter(
+        concentrator,
+        number,
+        trace,
+        f"Votre envoi pour {insurer} ({_lots(lots)}), qui devait partir groupé avec d'autres, est en attente.",
+        f"Motif : {reason}",
+        "L'opérateur est prévenu. Vous n'avez rien à refaire.",
+    )
+
+
 def released(concentrator: str, number: str, trace: str, insurers: Sequence[str], lots: Sequence[str]) -> str:
     """What was waiting has left."""
     return _letter(
@@ -62,7 +74,7 @@ def unanswered(concentrator: str, number: str, trace: str, silence: int, lots: S
         concentrator,
         number,
         trace,
-        f"Sans réponse depuis {_span(silence)} :",
+        f"Sans réponse depuis {span(silence)} :",
         *_silent(lots),
         "Aucun accusé (ARL) n'est revenu. Si votre logiciel propose de renvoyer, acceptez : l'envoi sera refait.",
     )
@@ -74,7 +86,7 @@ def manual(concentrator: str, number: str, trace: str, silence: int, lots: Seque
         concentrator,
         number,
         trace,
-        f"Traitement manuel : toujours sans réponse depuis {_span(silence)} :",
+        f"Traitement manuel : toujours sans réponse depuis {span(silence)} :",
         *_silent(lots),
         "L'opérateur est prévenu et suit ces lots. Ne les renvoyez plus sans son accord.",
     )
@@ -84,7 +96,7 @@ def _silent(lots: Sequence[SilentLot]) -> list[str]:
     return [f"- {lot.name} remis à {lot.insurer} le {lot.delivered:%d/%m/%Y à %H:%M}" for lot in lots]
 
 
-def _span(duration: int) -> str:
+def span(duration: int) -> str:
     """A duration in the largest unit of which it is a whole number: hours, minutes, or seconds."""
     unit, name = next(((unit, name) for unit, name in _UNITS if not duration % unit), (1000, "s"))
     return f"{duration // unit} {name}"

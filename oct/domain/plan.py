@@ -104,6 +104,11 @@ class Parcel:
     keeps_header: bool = False
     """A per-caisse file with contract 99 keeps the practitioner's own 000 and 999 records (C4)."""
 
+    @property
+    def built(self) -> bool:
+        """Whether its file is the concentrator's own, with a 000 made here (L5)."""
+        return self.whole is None and not self.keeps_header
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:

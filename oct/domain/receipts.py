@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from oct.domain.later_texts import span
 from oct.domain.model import LotKind
 
 _WIDTH = 72
@@ -52,6 +53,9 @@ class Receipt:
     invoice_count: int = 0
     billed: int = 0
     sent: tuple[LotLine, ...] = ()
+    grouped: tuple[LotLine, ...] = ()
+    """They leave in one file with those of other messages, `window` ms after now at the latest (A15)."""
+    window: int = 0
     known: tuple[LotLine, ...] = ()
     """Sent before and not sent again (D2)."""
     held: tuple[LotLine, ...] = ()
@@ -93,6 +97,7 @@ def _lines(receipt: Receipt) -> Iterator[str]:
     yield ""
     yield from _verdict(receipt)
     yield from _section("Transmis :", receipt.sent)
+    yield from _section(f"Prêt, part groupé avec d'autres envois sous {span(receipt.window)} :", receipt.grouped)
     yield from _section("Déjà transmis auparavant (non renvoyé, rien à refaire) :", receipt.known)
     yield from _section("En attente (rien à refaire, l'opérateur s'en occupe) :", receipt.held)
     yield from _section("Refusé (non transmis, à corriger puis à renvoyer) :", receipt.refused)
@@ -122,7 +127,7 @@ def _verdict(receipt: Receipt) -> Iterator[str]:
 def _outcome(receipt: Receipt) -> str:
     if not (receipt.held or receipt.refused):
         return "TRAITÉ"
-    if receipt.sent or receipt.known:
+    if receipt.sent or receipt.grouped or receipt.known:
         return "TRAITÉ EN PARTIE"
     return "RIEN N'A ENCORE ÉTÉ TRANSMIS" if receipt.held else "REFUSÉ, RIEN N'A ÉTÉ TRANSMIS"
 

@@ -10,7 +10,13 @@ MESSAGE: Mapping[str, str] = {
     "refused": "refusé",
     "held": "retenu",
 }
-CONSIGNMENT: Mapping[str, str] = {"waiting": "en attente", "delivered": "remis", "failed": "non remis"}
+CONSIGNMENT: Mapping[str, str] = {
+    "gathering": "à grouper",
+    "replaced": "remplacé",
+    "waiting": "en attente",
+    "delivered": "remis",
+    "failed": "non remis",
+}
 LOT: Mapping[str, str] = {
     "received": "reçu",
     "held": "retenu",
@@ -35,7 +41,13 @@ SUBJECT: Mapping[str, str] = {
     "return": "retour",
 }
 ORIGIN: Mapping[str, str] = {"ps": "PS", "assureur": "assureur", "avis": "avis de remise", "inconnu": "inconnu, refusé"}
-KIND: Mapping[str, str] = {"facture": "factures", "art": "ART", "texte": "texte", "retour": "retour"}
+KIND: Mapping[str, str] = {
+    "facture": "factures",
+    "groupe": "factures groupées",
+    "art": "ART",
+    "texte": "texte",
+    "retour": "retour",
+}
 
 
 def word(words: Mapping[str, str], state: str) -> str:

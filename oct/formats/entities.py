@@ -157,11 +157,9 @@ class Entities:
         """A field as a number, 0 when it is blank. FormatError, with its position, when it is anything else."""
         text = self.text(entity, field)
         if text and not (text.isascii() and text.isdigit()):
-            raise FormatError(
-                "noemie-zone-non-numerique",
-                f"La zone {field} d'une entité {entity.code} doit être numérique.",
-                place=Place(None, self.layout(entity).fields[field].start + 1),
-            )
+            where = self.layout(entity).fields[field]
+            sentence = f"La zone {where.start + 1}-{where.stop} d'une entité {entity.code} doit être numérique."
+            raise FormatError("noemie-zone-non-numerique", sentence, place=Place(None, where.start + 1))
         return int(text or 0)
 
     def signed(self, entity: Entity, field: str) -> int:
@@ -183,7 +181,10 @@ class Entities:
             width = where.stop - where.start
             text = str(value).zfill(width) if isinstance(value, int) else value.ljust(width)
             if len(text) > width:
-                raise FormatError("champ-trop-long", f"La zone {name} n'a que {width} positions.")
+                sentence = (
+                    f"La zone {where.start + 1}-{where.stop} de l'entité {layout.code} n'a que {width} positions."
+                )
+                raise FormatError("champ-trop-long", sentence)
             changed.extend(b" " * (where.stop - len(changed)))
             changed[where] = text.encode("latin-1", "replace")
         return bytes(changed) + END

@@ -19,10 +19,30 @@ RECORD = 128
 """Length of a record, in bytes."""
 
 
+_RECORDS = {
+    "file_header": "de l'entête du fichier (000)",
+    "file_trailer": "de la fin du fichier (999)",
+    "lot_header": "de l'entête du lot (1)",
+    "lot_trailer": "de la fin du lot (6)",
+    "invoice_header": "de la facture (2)",
+    "invoice_amc": "de la facture (2M)",
+    "invoice_convention": "de la facture (2P)",
+    "invoice_line": "de l'acte (4)",
+    "invoice_total": "de la facture (5)",
+    "noemie_trailer": "de la fin du retour (999)",
+    "arl_lot": "d'un lot de l'ARL (1)",
+    "arl_status": "de la réponse sur un lot de l'ARL (7)",
+    "arl_file": "de l'entête de l'ARL (000)",
+    "dloi_request": "de l'entête de la demande de dLOI (000)",
+}
+"""How a sentence names a record, by the name of its table; another one is named by that alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field: its 1-based position and length in bytes, its place in the record, its format (N or A)."""
 
+    record: str
     name: str
     first: int
     width: int
@@ -30,12 +50,18 @@ class Field:
     numeric: bool
     const: str | None
 
+    @property
+    def in_french(self) -> str:
+        """The field as a sentence names it: by its positions, which those of the norm's tables are."""
+        positions = f"{self.first}-{self.first + self.width - 1}" if self.width > 1 else f"{self.first}"
+        return f"La zone {positions} {_RECORDS.get(self.record, f'de « {self.record} »')}"
+
     def encode(self, value: str | int) -> bytes:
         """The field's bytes: N to the right, zeros before; A to the left, spaces after. FormatError if too long."""
         text = str(value)
         raw = text.encode("latin-1", "replace")
         if len(raw) > self.width:
-            raise FormatError("champ-trop-long", f"La zone {self.name} n'a que {self.width} positions.")
+            raise FormatError("champ-trop-long", f"{self.in_french} n'a que {self.width} positions.")
         if self.numeric:
             return raw.rjust(self.width, b"0")
         return raw.ljust(self.width, b" ")
@@ -67,7 +93,7 @@ class Layout:
         if not raw.isdigit():
             raise FormatError(
                 "zone-non-numerique",
-                f"La zone {field} doit être numérique.",
+                f"{known.in_french} doit être numérique.",
                 place=Place(record_number, known.first),
                 rule=rule,
             )
@@ -110,6 +136,19 @@ class Layouts:
             ) from error
         return cls({name: Layout(name, _fields(name, table)) for name, table in tables.items()})
 
+    def check_complete(self, model: Layouts) -> None:
+        """Raises a ConfigurationError that names every table, and every field of one, that `model` has and this has
+        not: whatever the program reads or writes must have its place."""
+        missing = []
+        for name, layout in model.by_name.items():
+            if name not in self.by_name:
+                missing.append(f"la table {name}")
+            else:
+                absent = [field for field in layout.fields if field not in self.by_name[name].fields]
+                missing += [f"la zone {field} de la table {name}" for field in absent]
+        if missing:
+            raise ConfigurationError("format-incomplet", f"Le fichier des formats n'a pas {', ni '.join(missing)}.")
+
 
 def _fields(layout: str, table: Any) -> dict[str, Field]:
     if not isinstance(table, dict):
@@ -129,4 +168,4 @@ def _field(layout: str, name: str, given: Any) -> Field:
             "format-invalide",
             f'Formats, table {layout}, zone {name} : at = [première, dernière] entre 1 et {RECORD}, fmt = "A" ou "N".',
         )
-    return Field(name, first, last - first + 1, slice(first - 1, last), fmt == "N", const)
+    return Field(layout, name, first, last - first + 1, slice(first - 1, last), fmt == "N", const)

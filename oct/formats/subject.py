@@ -19,6 +19,7 @@ PS_DIGITS = 9
 ART_NUMBER_WIDTH = 14
 """Width of the PS number in the Subject of an ART (A13)."""
 
+VERSION_UNKNOWN = "000000"
 _MODEL = "SVvvvvvv/exercice/compostage/nnnnn"
 
 
@@ -50,6 +51,14 @@ def read_subject(text: str) -> FactureSubject:
         compostage=_digits(compostage, 19, "objet-compostage", "le compostage"),
         count=int(_digits(count, 5, "objet-nombre", "le nombre de factures")),
     )
+
+
+def version_in(text: str) -> str:
+    """The version of the cahier des charges that a Subject gives; zeros when it cannot be read."""
+    try:
+        return read_subject(text).version
+    except FormatError:
+        return VERSION_UNKNOWN
 
 
 def ps_number(sender: str) -> str:

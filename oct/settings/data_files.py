@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from oct.errors import ConfigurationError
+from oct.formats.layouts import Layouts
 
 
 def built_in(name: str) -> str:
@@ -24,3 +25,11 @@ def data_file(chosen: Path | None, name: str) -> str:
         return chosen.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError("fichier-illisible", f"[formats] : {chosen} ne peut pas être lu.") from error
+
+
+def record_layouts(chosen: Path | None) -> Layouts:
+    """The layouts of the operator's own file, which must lack nothing that the program's has, or the program's."""
+    layouts = Layouts.from_toml(data_file(chosen, "layouts.toml"))
+    if chosen is not None:
+        layouts.check_complete(Layouts.from_toml(built_in("layouts.toml")))
+    return layouts

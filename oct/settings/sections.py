@@ -165,6 +165,12 @@ class ReemissionSection(Section):
     policy: Literal["reconnaitre", "tout-transmettre"] = "reconnaitre"
 
 
+class GroupingSection(Section):
+    """Files built here for one insurer from several messages (A15)."""
+
+    window: Duration = 0
+
+
 class ClearSection(Section):
     """Attachments that are not encrypted."""
 
@@ -250,6 +256,7 @@ class Settings(Section):
     clear: ClearSection = ClearSection()
     watch: WatchSection = WatchSection()
     reemission: ReemissionSection = ReemissionSection()
+    grouping: GroupingSection = GroupingSection()
     dloi: DloiSection = DloiSection()
     quarantine: QuarantineSection = QuarantineSection()
     opening: OpeningSection = OpeningSection()

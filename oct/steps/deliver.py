@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
+from oct.domain.arl_parts import split_arl
 from oct.domain.journey import MessageState
 from oct.domain.model import LotKind
 from oct.domain.return_parts import Part, SplitPlan, split_by_practitioner
@@ -133,6 +134,15 @@ def _parts(
         )
         if isinstance(plan, SplitPlan) and _agrees(plan, facts):
             return [(part, Evidence.CONTENT) for part in plan.parts]
+    if isinstance(read.parsed, Arl) and facts.together:
+        cut = split_arl(
+            opened.file,
+            read.parsed,
+            facts.together,
+            lambda practitioner_id: ("TP", snapshot.by_id[practitioner_id].number),
+            workshop.layouts,
+        )
+        return [(part, Evidence.CONTENT) for part in cut.parts]
     decision = decide_recipient(facts.candidates)
     if isinstance(decision, Ambiguous):
         why = plan if isinstance(plan, Ambiguous) and decision.reason == CONTRADICTION else decision

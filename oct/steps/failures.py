@@ -6,41 +6,41 @@ that could not be handed over (T1), and is not told of its own mailbox's refusal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from oct.clock import paris
 from oct.domain.later_texts import failed_delivery
-from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
+from oct.steps.concerned import Concerned, concerned_by, tell_each
+from oct.steps.texts import SealedText, write_text_row
 from oct.steps.workshop import Workshop
-from oct.store import holds, lots, messages
+from oct.store import holds, lots
 from oct.store.consignments import Consignment
 from oct.store.holds import HoldSubject, NewHold
 
 
-def failure_text(workshop: Workshop, consignment: Consignment) -> SealedText | None:
-    """What the practitioner reads of its own sending; None when it was on its way to the practitioner."""
+def failure_texts(workshop: Workshop, consignment: Consignment) -> list[SealedText]:
+    """What practitioners read of their own sending, each of its own lots; nothing when it was on its way to one."""
     if consignment.practitioner_id is not None:
-        return None
+        return []
     with workshop.store.read() as conn:
         snapshot = workshop.registry.current(conn)
         carried = lots.of_consignment(conn, consignment.id)
-        message = messages.by_id(conn, consignment.message_id)
-    practitioner = snapshot.by_id.get(message.practitioner_id or 0) if message is not None else None
-    if message is None or practitioner is None:
-        return None
+        concerned = concerned_by(conn, consignment.message_id, carried, snapshot)
     insurer = snapshot.directory.insurers.get(consignment.insurer_id or 0)
-    text = failed_delivery(
-        workshop.rules.name,
-        practitioner.number,
-        message.trace,
-        insurer.label if insurer is not None else consignment.recipient,
-        [lot.number for lot in carried],
-        paris(consignment.created_at),
-    )
-    return seal_text(workshop, TextKind.LATER, consignment.message_id, practitioner, text)
+    label = insurer.label if insurer is not None else consignment.recipient
+    ready = paris(consignment.created_at)
+
+    def told(one: Concerned) -> str:
+        return failed_delivery(
+            workshop.rules.name, one.practitioner.number, one.message.trace, label, one.lot_numbers, ready
+        )
+
+    return tell_each(workshop, concerned, told)
 
 
-def write_failure(conn: Connection, consignment: Consignment, reply: str, text: SealedText | None, now: int) -> int:
+def write_failure(conn: Connection, consignment: Consignment, reply: str, texts: Sequence[SealedText], now: int) -> int:
     """Holds a consignment that has just been marked as failed; the id of the hold. `reply` is the other side's word."""
     hold_id = holds.open_hold(
         conn,
@@ -54,6 +54,6 @@ def write_failure(conn: Connection, consignment: Consignment, reply: str, text: 
             insurer_id=consignment.insurer_id,
         ),
     )
-    if text is not None:
+    for text in texts:
         write_text_row(conn, text)
     return hold_id

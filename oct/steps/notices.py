@@ -11,6 +11,7 @@ so; it never sends anything again. Where the insurer has answered already, the n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -19,8 +20,9 @@ from sqlalchemy import Connection
 from oct.domain.journey import LotState, MessageState
 from oct.errors import OctError, RoutingError
 from oct.formats.delivery_status import Action, RecipientStatus, read_delivery_status
+from oct.steps.concerned import stories_of
 from oct.steps.custody import attempt, write_hold
-from oct.steps.failures import failure_text, write_failure
+from oct.steps.failures import failure_texts, write_failure
 from oct.steps.texts import SealedText
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, lots, messages, payloads
@@ -42,11 +44,11 @@ _FAILED, _WITHOUT_EFFECT = "echec", "sans-effet"
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """What a notice says of one of our sendings, and the text for its practitioner if it failed."""
+    """What a notice says of one of our sendings, and the texts for its practitioners if it failed."""
 
     consignment: Consignment
     status: RecipientStatus
-    text: SealedText | None
+    texts: Sequence[SealedText]
 
     @property
     def words(self) -> str:
@@ -81,8 +83,8 @@ def _find(workshop: Workshop, message: Message) -> _Finding:
     if len(told) != 1:
         raise RoutingError("avis-etranger", "Cet avis de remise ne parle pas du destinataire de l'envoi.", rule="H7")
     consignment, status = told[0]
-    text = failure_text(workshop, consignment) if status.action is Action.FAILED else None
-    return _Finding(consignment, status, text)
+    texts = failure_texts(workshop, consignment) if status.action is Action.FAILED else []
+    return _Finding(consignment, status, texts)
 
 
 def _write(conn: Connection, message: Message, finding: _Finding, now: int) -> None:
@@ -91,11 +93,11 @@ def _write(conn: Connection, message: Message, finding: _Finding, now: int) -> N
         outcome = _NOTED[finding.status.action]
     elif _unanswered(conn, consignment) and consignments.mark_bounced(conn, consignment.id, finding.words):
         lots.set_state_of_consignment(conn, consignment.id, LotState.SENT, "", now)
-        write_failure(conn, consignment, finding.words, finding.text, now)
+        write_failure(conn, consignment, finding.words, finding.texts, now)
         outcome = _FAILED
     else:
         outcome = _WITHOUT_EFFECT
-    stories = (message.id, consignment.message_id)
+    stories = (message.id, *stories_of(consignment.message_id, lots.of_consignment(conn, consignment.id)))
     events.append(conn, [_event(story, message, finding, outcome, now) for story in stories])
 
 
@@ -105,7 +107,7 @@ def _unanswered(conn: Connection, consignment: Consignment) -> bool:
 
 
 def _event(message_id: int, notice: Message, finding: _Finding, outcome: str, now: int) -> Event:
-    """In the story of the notice, and in that of the message that was sent."""
+    """In the story of the notice, and in those of the messages that were sent."""
     consignment, status = finding.consignment, finding.status
     return Event(
         at=now,

@@ -132,6 +132,7 @@ def _event(message: Message, outcome: Outcome, art_id: int, now: int) -> Event:
             "lots": file.lot_count if file is not None else 0,
             "factures": file.invoice_count if file is not None else 0,
             "remises": len(outcome.dispatch.departures),
+            "groupages": len(outcome.dispatch.gatherings),
             "retenues": len(outcome.dispatch.detentions),
             "lots_refuses": len(outcome.dispatch.rejections),
             "lots_connus": len(outcome.dispatch.known),

@@ -8,27 +8,27 @@ processed anew. What still cannot leave raises the reason, and the hold stays as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from oct.domain.admission import Origin
-from oct.domain.journey import LotState, MessageState
+from oct.domain.journey import AWAITING, LotState, MessageState
 from oct.domain.later_texts import released, turned_down
 from oct.domain.model import Insurer, LotKind
 from oct.domain.outgoing import OutgoingFile
 from oct.domain.routing import route_file
 from oct.domain.splitting import plan_lots
 from oct.envelope.sealing import Sealed
-from oct.errors import FormatError, OctError, RoutingError, RuleError
+from oct.errors import OctError, RoutingError, RuleError
 from oct.formats.b2 import read_file
-from oct.formats.subject import read_subject
+from oct.formats.subject import version_in
 from oct.steps.claims.dispatch import Departure, Dispatch, seal_outgoing, seal_plan, write_dispatch
 from oct.steps.claims.flows import read_flow, route_flow, seal_flow
 from oct.steps.claims.settling import known_account
+from oct.steps.concerned import Concerned, concerned_by, tell_each
 from oct.steps.quarantine import readmit
-from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
+from oct.steps.texts import write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds, lots, messages, payloads, returns
 from oct.store.events import Event
@@ -38,8 +38,6 @@ from oct.store.messages import Message
 from oct.store.registry import Snapshot
 from oct.store.returns import ReturnState
 
-_VERSION_UNKNOWN = "000000"
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -48,16 +46,10 @@ class Case:
     hold: Hold
     message: Message
     lots: list[Lot]
-    received: Mapping[int, str]
-    """Numbers of the message's own lots by rank."""
+    concerned: list[Concerned]
+    """Whose lots these are: several practitioners', when files were grouped (A15)."""
     snapshot: Snapshot
     content: bytes
-
-    @property
-    def lot_numbers(self) -> list[str]:
-        """The lots that wait in it as the practitioner knows them: one of the AMC flow by that it was drawn from."""
-        known = self.received
-        return [known.get(lot.rank, lot.number) if lot.kind == LotKind.AMC else lot.number for lot in self.lots]
 
 
 def release(workshop: Workshop, hold_id: int, actor: str, insurer: Insurer | None = None) -> None:
@@ -79,8 +71,8 @@ def release(workshop: Workshop, hold_id: int, actor: str, insurer: Insurer | Non
 def refuse(workshop: Workshop, hold_id: int, actor: str, reason: str) -> None:
     """Decides that what waits will never leave. `reason` is shown to its practitioner; a return has none to tell."""
     case = open_case(workshop, hold_id)
-    text = _text(workshop, case, lambda number: turned_down(
-        workshop.rules.name, number, case.message.trace, reason, case.lot_numbers
+    texts = tell_each(workshop, case.concerned, lambda one: turned_down(
+        workshop.rules.name, one.practitioner.number, one.message.trace, reason, one.lot_numbers
     ))  # fmt: skip
     with workshop.store.begin() as conn:
         close(conn, workshop, case, "refuse", actor, motif=reason)
@@ -89,7 +81,7 @@ def refuse(workshop: Workshop, hold_id: int, actor: str, reason: str) -> None:
             returns.set_state(conn, case.hold.return_id, ReturnState.REFUSED)
         if case.hold.subject in {HoldSubject.MESSAGE, HoldSubject.RETURN}:
             messages.set_state(conn, case.message.id, MessageState.REFUSED, "refus-operateur")
-        if text is not None:
+        for text in texts:
             write_text_row(conn, text)
 
 
@@ -103,9 +95,11 @@ def open_case(workshop: Workshop, hold_id: int) -> Case:
         if message is None:
             raise RuleError("retenue-inconnue", "Le message de cette retenue n'existe plus.")
         content = payloads.get(conn, workshop.vault, hold.payload_id) if hold.payload_id is not None else b""
-        received = {lot.rank: lot.number for lot in lots.of_message(conn, message.id) if lot.kind != LotKind.AMC}
+        snapshot = workshop.registry.current(conn)
         held = lots.of_hold(conn, hold_id)
-        return Case(hold, message, held, received, workshop.registry.current(conn), content)
+        if hold.consignment_id is not None:
+            held = [lot for lot in lots.of_consignment(conn, hold.consignment_id) if lot.state in AWAITING]
+        return Case(hold, message, held, concerned_by(conn, message.id, held, snapshot), snapshot, content)
 
 
 def close(conn: Connection, workshop: Workshop, case: Case, decision: str, actor: str, **data: object) -> None:
@@ -113,16 +107,20 @@ def close(conn: Connection, workshop: Workshop, case: Case, decision: str, actor
     now = workshop.clock()
     if not holds.close(conn, case.hold.id, decision, now):
         raise RuleError("deja-decide", f"La retenue {case.hold.id} vient d'être décidée par quelqu'un d'autre.")
-    event = Event(
-        at=now,
-        kind="decision",
-        outcome=decision,
-        message_id=case.message.id,
-        consignment_id=case.hold.consignment_id,
-        actor=actor,
-        data={"retenue": case.hold.id, "lots": case.lot_numbers, **data},
-    )
-    events.append(conn, [event])
+    stories = {one.message.id: one.lot_numbers for one in case.concerned} or {case.message.id: list[str]()}
+    decided = [
+        Event(
+            at=now,
+            kind="decision",
+            outcome=decision,
+            message_id=story,
+            consignment_id=case.hold.consignment_id,
+            actor=actor,
+            data={"retenue": case.hold.id, "lots": lot_numbers, **data},
+        )
+        for story, lot_numbers in stories.items()
+    ]
+    events.append(conn, decided)
 
 
 def _release_message(workshop: Workshop, case: Case, actor: str) -> None:
@@ -151,7 +149,7 @@ def _seal_file(workshop: Workshop, case: Case, named: Insurer | None) -> Dispatc
     file = read_file(case.content, workshop.layouts)
     insurer = named or intended or route_file(file, workshop.split_context(case.snapshot))
     outgoing = OutgoingFile((case.content,), file.file_id, file.sender_number, file.invoice_count)
-    sealed = seal_outgoing(workshop, outgoing, insurer, case.snapshot, _version(case.message))
+    sealed = seal_outgoing(workshop, outgoing, insurer, case.snapshot, version_in(case.message.subject))
     if not isinstance(sealed, Sealed):
         raise sealed
     departure = Departure(insurer, outgoing, sealed, payloads.seal(workshop.vault, sealed.content), ())
@@ -179,7 +177,7 @@ def _seal_lots(workshop: Workshop, case: Case, named: Insurer | None) -> Dispatc
     plan = plan_lots(file, workshop.split_context(case.snapshot), named, derived=derived)
     for refused in plan.refused:
         raise refused.reason
-    dispatch = seal_plan(workshop, file, plan, case.snapshot, _version(case.message))
+    dispatch = seal_plan(workshop, file, plan, case.snapshot, version_in(case.message.subject))
     still: OctError | None = next(
         (held.reason for held in dispatch.detentions if any(lot.derived is None for lot in held.lots)), None
     )
@@ -190,8 +188,8 @@ def _seal_lots(workshop: Workshop, case: Case, named: Insurer | None) -> Dispatc
 
 def _depart(workshop: Workshop, case: Case, actor: str, dispatch: Dispatch) -> None:
     labels = [departure.insurer.label for departure in dispatch.departures]
-    text = _text(workshop, case, lambda number: released(
-        workshop.rules.name, number, case.message.trace, labels, case.lot_numbers
+    texts = tell_each(workshop, case.concerned, lambda one: released(
+        workshop.rules.name, one.practitioner.number, one.message.trace, labels, one.lot_numbers
     ))  # fmt: skip
     known = dict(enumerate(lot.id for lot in sorted(case.lots, key=lambda lot: lot.rank)))
     file_row = next((lot.file_id for lot in case.lots), None)
@@ -201,20 +199,5 @@ def _depart(workshop: Workshop, case: Case, actor: str, dispatch: Dispatch) -> N
         if case.hold.subject == HoldSubject.FILE:
             lots.assign(conn, list(known.values()), dispatch.departures[0].insurer.id, sent[0])
             lots.set_state(conn, list(known.values()), LotState.SENT, "", workshop.clock())
-        if text is not None:
+        for text in texts:
             write_text_row(conn, text)
-
-
-def _text(workshop: Workshop, case: Case, compose: Callable[[str], str]) -> SealedText | None:
-    practitioner = case.snapshot.by_id.get(case.message.practitioner_id or 0)
-    if practitioner is None:
-        return None
-    text = compose(practitioner.number)
-    return seal_text(workshop, TextKind.LATER, case.message.id, practitioner, text)
-
-
-def _version(message: Message) -> str:
-    try:
-        return read_subject(message.subject).version
-    except FormatError:
-        return _VERSION_UNKNOWN

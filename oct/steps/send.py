@@ -10,16 +10,19 @@ practitioner whose mailbox is hosted here is deposited; so is what its own mailb
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import structlog
+from sqlalchemy import Connection as Database
 
 from oct.domain.journey import LotState
 from oct.smtp.client import Connection, Outgoing, Sent
-from oct.steps.failures import failure_text, write_failure
+from oct.steps.concerned import stories_of
+from oct.steps.failures import failure_texts, write_failure
 from oct.steps.hosting import deposit, due_after, is_hosted, owner_of, stand_in
 from oct.steps.workshop import Rules, Workshop
 from oct.store import consignments, events, lots, payloads
-from oct.store.consignments import Consignment
+from oct.store.consignments import GROUPED, Consignment
 from oct.store.events import Event
 from oct.store.registry import Snapshot
 
@@ -67,7 +70,7 @@ def _record(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str
     with workshop.store.begin() as conn:
         due_at = due_after(conn, consignment, snapshot, due_at, now)
         if consignments.mark_retry(conn, consignment.id, owner, due_at, reply):
-            events.append(conn, [_event(consignment, sent, "differe", now)])
+            events.append(conn, _told(conn, consignment, sent, "differe", now))
 
 
 def _record_delivery(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, reply: str) -> None:
@@ -75,7 +78,7 @@ def _record_delivery(workshop: Workshop, consignment: Consignment, sent: Sent, o
     with workshop.store.begin() as conn:
         if consignments.mark_delivered(conn, consignment.id, owner, reply, now):
             lots.set_state_of_consignment(conn, consignment.id, LotState.DELIVERED, "", now)
-            events.append(conn, [_event(consignment, sent, "remis", now)])
+            events.append(conn, _told(conn, consignment, sent, "remis", now))
 
 
 def _record_failure(
@@ -88,12 +91,12 @@ def _record_failure(
             if stand_in(conn, workshop, consignment, owner, reply):
                 events.append(conn, [_event(consignment, sent, "echec", now)])
         return
-    text = failure_text(workshop, consignment)
+    texts = failure_texts(workshop, consignment)
     with workshop.store.begin() as conn:
         if not consignments.mark_failed(conn, consignment.id, owner, reply):
             return
-        write_failure(conn, consignment, reply, text, now)
-        events.append(conn, [_event(consignment, sent, "echec", now)])
+        write_failure(conn, consignment, reply, texts, now)
+        events.append(conn, _told(conn, consignment, sent, "echec", now))
     _log.warning("remise-impossible", consignment=consignment.id, reply=sent.reply_code)
 
 
@@ -106,6 +109,15 @@ def _expired(rules: Rules, consignment: Consignment, due_at: int) -> bool:
     """Whether it was tried for long enough: since it was written, and since it was last put into the queue."""
     waited = sum(_wait(rules.retry, attempt) for attempt in range(1, consignment.attempts + 1))
     return min(due_at - consignment.created_at, waited) > rules.expire
+
+
+def _told(conn: Database, consignment: Consignment, sent: Sent, outcome: str, now: int) -> list[Event]:
+    """The event of a try, in the story of its message; of files that were grouped (A15), in those of all of them."""
+    event = _event(consignment, sent, outcome, now)
+    if consignment.kind != GROUPED:
+        return [event]
+    carried = lots.of_consignment(conn, consignment.id)
+    return [replace(event, message_id=story) for story in stories_of(consignment.message_id, carried)]
 
 
 def _event(consignment: Consignment, sent: Sent, outcome: str, now: int) -> Event:

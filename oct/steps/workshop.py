@@ -59,6 +59,8 @@ class Rules:
     """After how long without answer people take over."""
     reemission: Policy
     """What is done with a lot that was received before."""
+    grouping: int = 0
+    """How long a file built here waits for others of its destination, to leave as one (A15); 0: not at all."""
     dloi_issuer: str = ""
     """Who sends the increments of the opposition list (O1), lower case; empty: nobody."""
     insurer_networks: tuple[Network, ...] = ()

@@ -18,6 +18,9 @@ from oct.store import leases
 from oct.store.rows import columns, insert_all, values
 from oct.store.tables import consignments
 
+GROUPED = "groupe"
+"""Kind of a file made of the lots of several messages (A15)."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewConsignment:
@@ -25,7 +28,7 @@ class NewConsignment:
 
     message_id: int
     kind: str
-    """`facture`, `flux`, `demande`, `art`, `texte` or `retour`."""
+    """`facture`, `groupe`, `flux`, `demande`, `art`, `texte` or `retour`."""
     recipient: str
     message_uid: str
     payload_id: int
@@ -61,6 +64,8 @@ class Consignment:
     reply: str
     due_at: int | None
     attempts: int
+    replaced_by: int | None
+    """The sending in which its lots left instead (A15)."""
 
 
 @dataclass(frozen=True, slots=True)

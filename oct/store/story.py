@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, or_, select
 
-from oct.store import consignments, events, files, lots, messages, returns
+from oct.store import events, files, lots, messages, returns
 from oct.store.consignments import Consignment
 from oct.store.events import Event
 from oct.store.files import StoredFile
@@ -18,6 +18,7 @@ from oct.store.lots import Invoice, Lot
 from oct.store.messages import Message
 from oct.store.returns import LotAnswer, Return
 from oct.store.rows import columns
+from oct.store.tables import consignments as consignment_table
 from oct.store.tables import holds as hold_table
 from oct.store.tables import lots as lot_table
 from oct.store.tables import return_lots
@@ -52,11 +53,20 @@ def tell(conn: Connection, message_id: int) -> Story | None:
         files=tuple(files.of_message(conn, message_id)),
         lots=tuple(carried),
         invoices={lot.id: lots.invoices_of(conn, lot.id) for lot in carried},
-        consignments=tuple(consignments.of_message(conn, message_id)),
+        consignments=tuple(_consignments(conn, message_id)),
         holds=tuple(_holds(conn, message_id)),
         returns=tuple((one, returns.answers_of(conn, one.id)) for one in _returns(conn, message_id)),
         events=tuple(events.of_message(conn, message_id)),
     )
+
+
+def _consignments(conn: Connection, message_id: int) -> list[Consignment]:
+    """What it gave rise to, and what its lots left in together with those of others (A15)."""
+    carrying = select(lot_table.c.consignment_id).where(lot_table.c.message_id == message_id)
+    statement = select(*columns(consignment_table, Consignment)).where(
+        or_(consignment_table.c.message_id == message_id, consignment_table.c.id.in_(carrying))
+    )
+    return [Consignment(*row) for row in conn.execute(statement.order_by(consignment_table.c.id))]
 
 
 def _holds(conn: Connection, message_id: int) -> list[Hold]:

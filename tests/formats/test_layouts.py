@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oct.errors import ConfigurationError, FormatError
 from oct.formats.layouts import RECORD, Layouts
+from oct.settings.data_files import built_in, record_layouts
 from tests.claims import LAYOUTS, put, record
 
 TWO = """
@@ -40,6 +43,34 @@ def test_a_number_that_is_none_is_refused_with_its_place() -> None:
     with pytest.raises(FormatError) as caught:
         Layouts.from_toml(TWO)["one"].number(record((1, "x1 3")), "number", record_number=9)
     assert (caught.value.code, str(caught.value.place)) == ("zone-non-numerique", "enregistrement 9, position 2")
+
+
+def test_a_fault_names_its_record_and_positions_in_french() -> None:
+    """Nobody who reads it knows the fields by the names of this program."""
+    with pytest.raises(FormatError) as caught:
+        LAYOUTS["lot_header"].number(record((1, "1"), (20, "0X1")), "lot_number")
+    assert caught.value.sentence == "La zone 20-22 de l'entête du lot (1) doit être numérique."
+    with pytest.raises(FormatError, match=r"La zone 62-65 de l'entête du fichier \(000\) n'a que 4 positions\."):
+        LAYOUTS["file_header"].build(norm="TROP LONG")
+
+
+def test_an_own_layouts_file_that_lacks_something_stops_the_start_and_names_it() -> None:
+    """One line, with every table and field that is missing."""
+    LAYOUTS.check_complete(LAYOUTS)
+    shipped = built_in("layouts.toml")
+    own = shipped.replace("[arl_status]", "[arl_other]").replace(
+        "lot_number = { at = [52, 54]", "lots = { at = [52, 54]"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        Layouts.from_toml(own).check_complete(LAYOUTS)
+    lacking = "la zone lot_number de la table lot_trailer, ni la table arl_status"
+    assert caught.value.sentence == f"Le fichier des formats n'a pas {lacking}."
+
+
+def test_the_program_does_not_start_on_such_a_file(tmp_path: Path) -> None:
+    (tmp_path / "miens.toml").write_text(TWO, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="la table file_header, ni la table lot_header"):
+        record_layouts(tmp_path / "miens.toml")
 
 
 def test_a_value_too_long_for_its_field_is_refused_not_cut() -> None:

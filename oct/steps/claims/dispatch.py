@@ -25,6 +25,7 @@ from oct.envelope.sealing import Sealed, seal_file
 from oct.errors import CertificateError, OctError
 from oct.formats.b2 import B2File, Lot, write_file
 from oct.formats.layouts import RECORD
+from oct.steps.claims.gathering import Gathering, gather_outgoing, write_gatherings
 from oct.steps.claims.resending import lot_names, resending_events, write_arls, write_replaced
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds, lots, payloads
@@ -74,6 +75,8 @@ class Dispatch:
     """Everything that a plan comes to."""
 
     departures: tuple[Departure, ...] = ()
+    gatherings: tuple[Gathering, ...] = ()
+    """What leaves later, in one file with others (A15)."""
     detentions: tuple[Detention, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     known: tuple[Known, ...] = ()
@@ -86,31 +89,53 @@ class Dispatch:
     @property
     def lots(self) -> tuple[Planned, ...]:
         """Every lot, but for those refused."""
-        leaving = [lot for departure in self.departures for lot in departure.lots]
+        ready: tuple[Departure | Gathering, ...] = (*self.departures, *self.gatherings)
+        leaving = [lot for one in ready for lot in one.lots]
         held = [lot for detention in self.detentions for lot in detention.lots]
         return (*leaving, *held, *(known.lot for known in self.known))
 
 
-def seal_plan(workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, version: str) -> Dispatch:
-    """Builds and seals what leaves. `version` is that of the cahier des charges, 6 digits, as the Subject gave it."""
+def seal_plan(
+    workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, version: str, *, gathers: bool = False
+) -> Dispatch:
+    """Builds and seals what leaves. `version` is that of the cahier des charges, 6 digits, as the Subject gave it.
+
+    `gathers`: files that are built here wait for others of their destination (A15).
+    """
     context = workshop.split_context(snapshot)
-    parcels = [_seal_parcel(workshop, file, parcel, snapshot, version, context) for parcel in plan.parcels]
+    parcels = [
+        _seal_parcel(workshop, file, parcel, snapshot, version, context, gathers=gathers) for parcel in plan.parcels
+    ]
     departures = [one for one in parcels if isinstance(one, Departure)]
+    gatherings = [one for one in parcels if isinstance(one, Gathering)]
     detentions = [one for one in parcels if isinstance(one, Detention)]
     detentions += [_detained_lots(workshop, file, waiting, context) for waiting in plan.waiting]
     rejections = tuple(Rejection(refused.reason, _refused(workshop, file, refused.lot)) for refused in plan.refused)
     known = [replace(one, lot=weighed(one.lot, content_of(file, one.lot, context))) for one in plan.known]
-    return Dispatch(tuple(departures), tuple(detentions), rejections, tuple(known), plan.replaced)
+    return Dispatch(tuple(departures), tuple(gatherings), tuple(detentions), rejections, tuple(known), plan.replaced)
 
 
 def _seal_parcel(
-    workshop: Workshop, file: B2File, parcel: Parcel, snapshot: Snapshot, version: str, context: SplitContext
-) -> Departure | Detention:
+    workshop: Workshop,
+    file: B2File,
+    parcel: Parcel,
+    snapshot: Snapshot,
+    version: str,
+    context: SplitContext,
+    *,
+    gathers: bool,
+) -> Departure | Gathering | Detention:
     """What leaves, or waits for a certificate: of the bytes of a large file, what is sealed is all that stays."""
     contents = [content_of(file, lot, context) for lot in parcel.lots]
     outgoing = outgoing_file(file, parcel, contents, context, file_id=workshop.numbering.next_file_id())
     lots = tuple(map(weighed, parcel.lots, contents))
-    sealed = seal_outgoing(workshop, outgoing, parcel.insurer, snapshot, version)
+    sealed: Sealed | Gathering | CertificateError
+    if gathers and parcel.built:
+        sealed = gather_outgoing(workshop, outgoing, replace(parcel, lots=lots), snapshot, version)
+    else:
+        sealed = seal_outgoing(workshop, outgoing, parcel.insurer, snapshot, version)
+    if isinstance(sealed, Gathering):
+        return sealed
     if not isinstance(sealed, Sealed):
         kept = payloads.seal(workshop.vault, outgoing.content)
         return Detention(HoldSubject.FILE, sealed, kept, parcel.insurer, lots)
@@ -177,6 +202,9 @@ def write_dispatch(
     for departure, consignment_id in zip(dispatch.departures, consignment_ids, strict=True):
         writer.add(departure.lots, LotState.SENT, insurer=departure.insurer, consignment_id=consignment_id)
         events.append(conn, [_sealed_event(message, departure, consignment_id, now)])
+    gathering_ids = write_gatherings(conn, message, dispatch.gatherings, now)
+    for gathering, consignment_id in zip(dispatch.gatherings, gathering_ids, strict=True):
+        writer.add(gathering.lots, LotState.SENT, insurer=gathering.insurer, consignment_id=consignment_id)
     for detention in dispatch.detentions:
         hold_id = _write_detention(conn, message, detention, now)
         writer.add(

@@ -25,7 +25,7 @@ from oct.formats.b2 import Lot
 from oct.formats.frame import ReturnFrame, read_frame
 from oct.formats.layouts import RECORD
 from oct.formats.profiles import HEADER_ROUTE, Profile
-from oct.formats.subject import FactureSubject, read_subject
+from oct.formats.subject import VERSION_UNKNOWN, FactureSubject, read_subject
 from oct.steps.claims.dispatch import Departure, Detention, Dispatch, seal_outgoing
 from oct.steps.claims.recognition import Basis, noted, recognise_plan
 from oct.steps.workshop import Workshop
@@ -34,8 +34,6 @@ from oct.store.files import NewFile
 from oct.store.holds import HoldSubject
 from oct.store.messages import Message
 from oct.store.registry import Snapshot
-
-_VERSION_UNKNOWN = "000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +148,7 @@ def seal_flow(
     sender = subject.sender if subject is not None else practitioner.number
     file_id = flow.frame.file_id if flow.frame is not None else ""
     outgoing = OutgoingFile((flow.content,), file_id, sender, subject.count if subject is not None else 0)
-    version = subject.version if subject is not None else _VERSION_UNKNOWN
+    version = subject.version if subject is not None else VERSION_UNKNOWN
     sealed = seal_outgoing(workshop, outgoing, insurer, snapshot, version, flow.description)
     if not isinstance(sealed, Sealed):
         raise sealed

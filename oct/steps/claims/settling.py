@@ -10,6 +10,7 @@ What is no file of invoices goes its own way: a request for increments (`dloi_re
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from oct.clock import paris
@@ -25,17 +26,17 @@ from oct.errors import Fate, FormatError, OctError, RoutingError, RuleError
 from oct.formats.b2 import B2File, read_file
 from oct.formats.mime_reader import attachment_of, read_message
 from oct.formats.profiles import OPAQUE, Kind, Profile
-from oct.formats.subject import FactureSubject, ps_number, read_subject
-from oct.steps.claims.dispatch import Dispatch, seal_plan
+from oct.formats.subject import VERSION_UNKNOWN, FactureSubject, ps_number, read_subject
+from oct.steps.claims.dispatch import Departure, Dispatch, seal_plan
 from oct.steps.claims.dloi_requests import Answer, answer_request
 from oct.steps.claims.flows import Passage, pass_on, read_flow
+from oct.steps.claims.gathering import Gathering
 from oct.steps.claims.recognition import Basis, different_lots, noted, recognise_plan
 from oct.steps.workshop import Workshop
 from oct.store.files import NewFile
 from oct.store.messages import Message
 from oct.store.registry import Snapshot
 
-_VERSION_UNKNOWN = "000000"
 _MOST_NAMED = 10
 """Invoices that one warning names."""
 _FROM_PRACTITIONERS = {Kind.FACTURE, Kind.DRE, Kind.DDLOI, *OPAQUE}
@@ -110,13 +111,14 @@ def settle_claims(
         plan = recognised.plan
         if plan.known:
             check_conservation(file, plan)
-        version = subject.version if subject is not None else _VERSION_UNKNOWN
-        dispatch = replace(seal_plan(workshop, file, plan, snapshot, version), arls=recognised.arls)
+        version = subject.version if subject is not None else VERSION_UNKNOWN
+        ready = seal_plan(workshop, file, plan, snapshot, version, gathers=workshop.rules.grouping > 0)
+        dispatch = replace(ready, arls=recognised.arls)
     except OctError as error:
         return _ended(receipt, error)
     return Outcome(
         state=MessageState.PROCESSED,
-        receipt=_processed(receipt, file, plan, dispatch, warnings),
+        receipt=_processed(replace(receipt, window=workshop.rules.grouping), file, plan, dispatch, warnings),
         dispatch=dispatch,
         file=_file_row(message, file),
         basis=recognised.basis,
@@ -222,20 +224,16 @@ def _processed(receipt: Receipt, file: B2File, plan: Plan, dispatch: Dispatch, w
         f"La facture {number} a un contrat 99 mais aucune part complémentaire : rien n'est demandé à une AMC."
         for number in plan.without_amc_part
     ]
-    warnings += different_lots(
-        (lot, departure.insurer.label) for departure in dispatch.departures for lot in departure.lots
-    )
+    leaving: tuple[Departure | Gathering, ...] = (*dispatch.departures, *dispatch.gatherings)
+    warnings += different_lots((lot, one.insurer.label) for one in leaving for lot in one.lots)
     return replace(
         receipt,
         file_id=file.file_id,
         lot_count=len(file.lots),
         invoice_count=file.invoice_count,
         billed=sum(lot.billed for lot in file.lots),
-        sent=tuple(
-            _line(lot, departure.insurer.label, noted(lot, departure.insurer.label, leaves=True, arls={}))
-            for departure in dispatch.departures
-            for lot in departure.lots
-        ),
+        sent=_leaving(dispatch.departures),
+        grouped=_leaving(dispatch.gatherings),
         known=tuple(
             _line(one.lot, label, noted(one.lot, label, leaves=False, arls=dispatch.arls))
             for one in dispatch.known
@@ -249,6 +247,14 @@ def _processed(receipt: Receipt, file: B2File, plan: Plan, dispatch: Dispatch, w
         ),
         refused=tuple(_line(rejection.lot, "", rejection.reason.describe()) for rejection in dispatch.rejections),
         warnings=tuple(warnings),
+    )
+
+
+def _leaving(ready: Iterable[Departure | Gathering]) -> tuple[LotLine, ...]:
+    return tuple(
+        _line(lot, one.insurer.label, noted(lot, one.insurer.label, leaves=True, arls={}))
+        for one in ready
+        for lot in one.lots
     )
 
 

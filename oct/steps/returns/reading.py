@@ -100,6 +100,9 @@ class Facts:
     candidates: Candidates
     owners: dict[Reference, frozenset[int]]
     answered_lots: frozenset[int]
+    together: tuple[int, ...] = ()
+    """For an ARL of one file in which lots of several left together (A15): the practitioner of each of its lots, in
+    order, or all of them when it speaks of the file. Empty when one of them is not certain."""
 
 
 def facts_of(
@@ -116,7 +119,8 @@ def facts_of(
     }
     owners |= zip(references.lots, _owners_of_lots(conn, references.lots, sender), strict=True)
     owners |= zip(references.invoices, _owners_of_invoices(conn, references.invoices, sender), strict=True)
-    by_file = _owners_of_file(conn, references.file_id, sender, answered.lot_ids)
+    in_file = lots_of_file(conn, references.file_id, sender, answered.lot_ids) if references.file_id else []
+    by_file = (_owners(in_file),) if references.file_id is not None else ()
     sent = (*(owners[one] for one in references.lots), *by_file)
     candidates = Candidates(
         header=_account(references.header_number, snapshot) if references.header_number is not None else None,
@@ -127,7 +131,8 @@ def facts_of(
         named=tuple(_account(lot.ps_number, snapshot) for lot in references.lots if lot.ps_number and not owners[lot]),
         unsent=isinstance(read.parsed, Arl) and not all(sent) and not lots_unread(conn, answered.lot_ids, sender),
     )
-    return Facts(candidates, owners, answered.lot_ids)
+    together = _together(conn, read.parsed, candidates, in_file, sender) if isinstance(read.parsed, Arl) else ()
+    return Facts(candidates, owners, answered.lot_ids, together)
 
 
 def lots_named(conn: Connection, reference: LotRef, practitioner_id: int | None, sender: Collection[int]) -> list[Lot]:
@@ -148,13 +153,23 @@ def lots_unread(conn: Connection, answered: Collection[int], sender: Collection[
     return [lot for lot in lots.by_ids(conn, answered) if lot.kind == LotKind.FLUX and lot.insurer_id in sender]
 
 
-def lots_of_file(conn: Connection, file_id: str, sender: Collection[int], answered: Collection[int]) -> list[Lot]:
-    """The lots that left in the file that an ARL of a whole file names.
+def lots_of_file(
+    conn: Connection,
+    file_id: str,
+    sender: Collection[int],
+    answered: Collection[int],
+    practitioner_id: int | None = None,
+) -> list[Lot]:
+    """The lots that left in the file that an ARL of a whole file names; of one practitioner when he is known.
 
     A file passed on as it is keeps the practitioner's own file id, which others may use too: when the message
     answers one of our sendings, only the lots of that sending count.
     """
-    sent = [lot for lot in lots.by_file_id(conn, file_id) if lot.insurer_id in sender and lot.state in ANSWERABLE]
+    sent = [
+        lot
+        for lot in lots.by_file_id(conn, file_id)
+        if lot.insurer_id in sender and lot.state in ANSWERABLE and practitioner_id in {None, lot.practitioner_id}
+    ]
     answering = [lot for lot in sent if lot.id in answered]
     return answering or sent
 
@@ -181,10 +196,29 @@ def _owners_of_invoices(
     return returns.practitioners_of_invoices(conn, named, sender)
 
 
-def _owners_of_file(
-    conn: Connection, file_id: str | None, sender: Collection[int], answered: Collection[int]
-) -> tuple[frozenset[int], ...]:
-    if file_id is None:
+def _owners(found: Collection[Lot]) -> frozenset[int]:
+    return frozenset(lot.practitioner_id for lot in found if lot.practitioner_id is not None)
+
+
+def _together(
+    conn: Connection, arl: Arl, candidates: Candidates, in_file: Sequence[Lot], sender: Collection[int]
+) -> tuple[int, ...]:
+    """See `Facts`. Several practitioners may only be meant where one sending of ours carried the lots of all."""
+    several = frozenset[int]().union(*candidates.lots)
+    if (
+        len(several) < 2
+        or candidates.header is not None
+        or (candidates.answered and not several <= candidates.answered)
+    ):
         return ()
-    sent = lots_of_file(conn, file_id, sender, answered)
-    return (frozenset(lot.practitioner_id for lot in sent if lot.practitioner_id is not None),)
+    if arl.file is not None:
+        return tuple(sorted(several)) if len({lot.consignment_id for lot in in_file}) == 1 else ()
+    spoken_of = [
+        lots_named(conn, LotRef(lot.lot_number, lot.lot_date, lot.ps_number, lot.organism), None, sender)
+        for lot in arl.lots
+    ]
+    carriers = [{lot.consignment_id for lot in sendings} for sendings in spoken_of]
+    owners = [_owners(sendings) for sendings in spoken_of]
+    if not set.intersection(*carriers) or any(len(owner) != 1 for owner in owners):
+        return ()
+    return tuple(next(iter(owner)) for owner in owners)

@@ -117,7 +117,7 @@ def _spoken_of(
     named: dict[tuple[LotRef, bool], list[Lot]],
 ) -> list[Lot]:
     if isinstance(outcome, FileOutcome):
-        return lots_of_file(conn, outcome.file_id, sender, answered)
+        return lots_of_file(conn, outcome.file_id, sender, answered, practitioner_id)
     reference = outcome.invoice.lot if isinstance(outcome, InvoiceOutcome) else outcome.lot
     if reference is None:
         return []
