@@ -41,6 +41,7 @@ from oct.smtp.mx import mx_routes
 from oct.smtp.tls import server_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.mailbox import HostedMailboxes
+from oct.steps.publish import HeadMail, HeadStamps
 from oct.steps.runner import Pace, Runner
 from oct.steps.seal import Sealer
 from oct.steps.sign_in import SignIn, SignInRules
@@ -73,6 +74,17 @@ def open_vault(settings: Settings) -> Vault:
 def open_sealer(settings: Settings, workshop: Workshop) -> Sealer:
     """What puts the events under signed heads."""
     return Sealer(workshop.store, _signer(settings), settings.journal.heads, workshop.clock)
+
+
+def publishing(settings: Settings, workshop: Workshop) -> list[Callable[[], int]]:
+    """The ways by which heads leave besides the file, as far as the settings ask for them."""
+    given = settings.journal
+    ways: list[Callable[[], int]] = []
+    if given.mail:
+        ways.append(HeadMail(workshop, given.mail, given.mail_every).run)
+    if given.timestamp_url:
+        ways.append(HeadStamps(workshop, given.timestamp_url, given.timestamp_every).run)
+    return ways
 
 
 def _signer(settings: Settings) -> Signer:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from oct.bootstrap import door, hosted, open_sealer, open_workshop, pop_door, runner, web_door
+from oct.bootstrap import door, hosted, open_sealer, open_workshop, pop_door, publishing, runner, web_door
 from oct.errors import ConfigurationError, os_reason
 from oct.pop.server import PopServer
 from oct.settings import Settings
@@ -131,7 +131,7 @@ def embedded(settings: Settings, workshop: Workshop) -> Program:
     receiver = Receiver(workshop, lambda _: hand.incoming.ring())
     return Program(
         workshop,
-        [_seals(settings, workshop), hand, lookout, _Locks(mailboxes), receiver],
+        [*_proofs(settings, workshop), hand, lookout, _Locks(mailboxes), receiver],
         smtp=door(settings, workshop, receiver.accept),
         pop=pop_door(settings, mailboxes),
         web=web_door(settings, workshop) if settings.web.listen else None,
@@ -170,13 +170,15 @@ def worker(settings: Settings, workshop: Workshop, name: str) -> Program:
 def beat(settings: Settings, workshop: Workshop, looks: Sequence[Callable[[], int]], bells: Sequence[Part]) -> Program:
     """Role beat: what is nobody's work, with `looks` of a broker that need `bells` running."""
     interval = min(settings.worker.sweep, LONGEST_LOOK_MS)
-    seals = _seals(settings, workshop)
-    return Program(workshop, [*bells, seals, Lookout([*_looks(workshop), *looks], interval, lambda: None)])
+    proofs = _proofs(settings, workshop)
+    return Program(workshop, [*bells, *proofs, Lookout([*_looks(workshop), *looks], interval, lambda: None)])
 
 
-def _seals(settings: Settings, workshop: Workshop) -> Lookout:
-    """A thread of its own: a long sweep must not make the heads late. What stopped last is sealed at the end."""
-    return Lookout([open_sealer(settings, workshop).run], SEAL_MS, lambda: None, once_more=True)
+def _proofs(settings: Settings, workshop: Workshop) -> list[Lookout]:
+    """Sealing on a thread of its own: neither a long sweep nor an authority that is slow must make the heads late.
+    What stopped last is sealed at the end."""
+    seals = Lookout([open_sealer(settings, workshop).run], SEAL_MS, lambda: None, once_more=True)
+    return [seals, Lookout(publishing(settings, workshop), SEAL_MS, lambda: None)]
 
 
 def _looks(workshop: Workshop) -> tuple[Callable[[], int], ...]:

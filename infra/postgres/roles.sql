@@ -9,6 +9,10 @@ GRANT USAGE ON SCHEMA public TO :"application";
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO :"application";
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO :"application";
 
-REVOKE UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON events, event_leaves, tree_heads FROM :"application";
+REVOKE UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON events, event_leaves, tree_heads, head_stamps FROM :"application";
+-- What readings say goes after its retention, and events are emptied after theirs, by a function that takes none of less
+-- than a year (T3).
+REVOKE UPDATE, TRUNCATE, REFERENCES, TRIGGER ON event_details FROM :"application";
+GRANT EXECUTE ON FUNCTION empty_events(bigint, bigint) TO :"application";
 REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM :"application";
 REVOKE INSERT, DELETE ON tree_state FROM :"application";

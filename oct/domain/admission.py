@@ -24,6 +24,8 @@ class Origin(StrEnum):
     REPORT = "avis"
     UNKNOWN = "inconnu"
     """Nobody that may write: refused, and kept for the operator because it looks like a return."""
+    JOURNAL = "journal"
+    """Ours: a head of the journal that leaves by mail. Never at the door."""
 
 
 class Refusal(StrEnum):

@@ -40,13 +40,20 @@ SUBJECT: Mapping[str, str] = {
     "consignment": "envoi",
     "return": "retour",
 }
-ORIGIN: Mapping[str, str] = {"ps": "PS", "assureur": "assureur", "avis": "avis de remise", "inconnu": "inconnu, refusé"}
+ORIGIN: Mapping[str, str] = {
+    "ps": "PS",
+    "assureur": "assureur",
+    "avis": "avis de remise",
+    "inconnu": "inconnu, refusé",
+    "journal": "journal",
+}
 KIND: Mapping[str, str] = {
     "facture": "factures",
     "groupe": "factures groupées",
     "art": "ART",
     "texte": "texte",
     "retour": "retour",
+    "tete": "tête du journal",
 }
 
 

@@ -28,6 +28,7 @@ from oct.settings.values import (
     OptionalAddress,
     Relay,
     Size,
+    WebAddress,
     separated,
 )
 
@@ -133,10 +134,15 @@ class KeysSection(Section):
 
 
 class JournalSection(Section):
-    """The proof of the trace: `keys` sign its heads, `heads` is the file they are published in."""
+    """The proof of the trace: `keys` sign its heads, `heads` is the file they are published in; some also leave by mail
+    and are stamped by an authority (RFC 3161)."""
 
     keys: Path = Path("keys/journal")
     heads: Path = Path("tetes.jsonl")
+    mail: OptionalAddress = ""
+    mail_every: Duration = 3_600_000
+    timestamp_url: WebAddress = ""
+    timestamp_every: Duration = 3_600_000
 
 
 class CertificatesSection(Section):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from oct.store import journal
+from oct.store import journal, stamps
 from oct.store.engine import Store
 from oct.store.journal import Selection
 from oct.trace.bundle import Log, write_bundle
@@ -36,7 +36,12 @@ def export(store: Store, path: Path, selection: Selection | None, now: int) -> i
     draft = path.with_name(path.name + ".partiel")
     try:
         with store.read() as conn:
-            log = Log(journal.heads(conn), partial(journal.leaves, conn))
+            log = Log(
+                journal.heads(conn),
+                partial(journal.leaves, conn),
+                stamped=stamps.sizes(conn),
+                tokens=partial(stamps.tokens, conn),
+            )
             lines = _present(conn, log.size, selection or Selection())
             count = write_bundle(draft, log, lines, whole=selection is None, exported_at=now)
         draft.replace(path)

@@ -209,6 +209,11 @@ def by_id(conn: Connection, message_id: int) -> Message | None:
     return _one(conn, messages.c.id == message_id)
 
 
+def payload_of(conn: Connection, message_id: int) -> int:
+    """The payload that holds a message as it was received."""
+    return int(conn.execute(select(messages.c.payload_id).where(messages.c.id == message_id)).scalar_one())
+
+
 def by_trace(conn: Connection, trace: str) -> Message | None:
     """The message of a trace number, written `XXXXXX-XXXXXXXX`."""
     return _one(conn, messages.c.trace == trace)

@@ -7,7 +7,7 @@ one hash for each 256 leaves. OSError when the file cannot be written.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from oct.trace import verify
 from oct.trace.merkle import Prover, tile_roots
-from oct.trace.verify import COLUMNS, FORMAT, TreeHead, csv_line, csv_row, read_event
+from oct.trace.verify import COLUMNS, FORMAT, TOKENS, TreeHead, csv_line, csv_row, read_event
 
 _DAY_MS = 86_400_000
 _HERE = Path(__file__).parent
@@ -25,10 +25,13 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The sealed log up to the last of its heads. `leaves(first, end)` gives leaves in order."""
+    """The sealed log up to the last of its heads. `leaves(first, end)` gives leaves in order; `stamped` are the sizes
+    of the heads that have a token of a time stamping authority, `tokens(sizes)` gives those of some."""
 
     heads: Sequence[TreeHead]
     leaves: Callable[[int, int], Iterator[bytes]]
+    stamped: Set[int]
+    tokens: Callable[[Set[int]], Iterator[tuple[int, bytes]]]
 
     @property
     def size(self) -> int:
@@ -43,8 +46,9 @@ def write_bundle(path: Path, log: Log, lines: Iterable[tuple[int, bytes]], *, wh
         files.writestr("lot.json", json.dumps(about, indent=1) + "\n")
         files.writestr("verify.py", Path(verify.__file__).read_bytes())
         files.writestr("COMMENT-VERIFIER.md", (_HERE / "COMMENT-VERIFIER.md").read_bytes())
-        heads = log.heads if whole else _chain(log.heads)
+        heads = log.heads if whole else _chain(log.heads, log.stamped)
         files.writestr("tetes.jsonl", b"".join(head.line() + b"\n" for head in heads))
+        _write_tokens(files, log, heads)
         with files.open("evenements.jsonl", "w", force_zip64=True) as events:
             places = _write_events(lines, events, table)
         with files.open("evenements.csv", "w", force_zip64=True) as copy:
@@ -61,9 +65,24 @@ def write_bundle(path: Path, log: Log, lines: Iterable[tuple[int, bytes]], *, wh
     return len(places)
 
 
-def _chain(heads: Sequence[TreeHead]) -> list[TreeHead]:
-    """The last head of each day (UTC): what a selection shows of the log's growth."""
-    return list({head.at // _DAY_MS: head for head in heads}.values())
+def _chain(heads: Sequence[TreeHead], stamped: Set[int]) -> list[TreeHead]:
+    """What a selection shows of the log's growth: the last head of each day (UTC) that has a token, else the last of
+    the day; and the last of all."""
+    days: dict[int, TreeHead] = {}
+    for head in heads:
+        before = days.setdefault(head.at // _DAY_MS, head)
+        if head.size in stamped or before.size not in stamped:
+            days[head.at // _DAY_MS] = head
+    chain = list(days.values())
+    return chain if chain[-1:] == list(heads[-1:]) else [*chain, heads[-1]]
+
+
+def _write_tokens(files: ZipFile, log: Log, heads: Sequence[TreeHead]) -> None:
+    """Each token with the very bytes that it dates."""
+    lines = {head.size: head.line() for head in heads}
+    for size, token in log.tokens(log.stamped & lines.keys()):
+        files.writestr(f"{TOKENS}{size}.tsr", token)
+        files.writestr(f"{TOKENS}{size}.tete", lines[size])
 
 
 def _write_events(lines: Iterable[tuple[int, bytes]], events: IO[bytes], table: IO[bytes]) -> list[int]:

@@ -13,6 +13,9 @@ A bundle is a zip: `lot.json` (format, exported_at, whole, size), `evenements.js
 A selection has `preuves.jsonl`: {"from", "to", "path"} from each head to the next, {"seq", "path"} for each event, to
 the last head. A selection proves that its events are in the log as they were, not that nothing else was left out.
 
+`jetons/` has, for some heads, the answer of a time stamping authority (RFC 3161, `<size>.tsr`) and the line that it
+dates (`<size>.tete`). Here only that they go together is checked; the rest is for `openssl ts -verify`.
+
 Heads published outside the database (`--heads`) are what shows that an older copy was restored or that somebody who
 holds the key computed the whole log anew.
 """
@@ -46,6 +49,7 @@ COLUMNS = (
 )  # fmt: skip
 """Of the CSV, in this order; all but `at` (there ISO 8601) and `data` (there JSON) as in the line of the event."""
 LEAF = 32
+TOKENS = "jetons/"
 PublicKeys = Mapping[str, Ed25519PublicKey]
 _END = 1 << 62
 
@@ -376,7 +380,22 @@ def _check_files(files: zipfile.ZipFile, keys: PublicKeys, published: Sequence[T
         if table.read(1):
             raise ProofError("evenements.csv a plus de lignes qu'evenements.jsonl.")
     check_published(heads, published, exported_at)
-    return f"{what}, arrêté au {_date(exported_at)}, {len(heads)} têtes signées : rien n'a été altéré."
+    dated = _check_tokens(files, heads)
+    more = f", {dated} horodatées (jetons à vérifier avec openssl : COMMENT-VERIFIER.md)" if dated else ""
+    return f"{what}, arrêté au {_date(exported_at)}, {len(heads)} têtes signées{more} : rien n'a été altéré."
+
+
+def _check_tokens(files: zipfile.ZipFile, heads: Sequence[TreeHead]) -> int:
+    """How many heads have a token. Raises ProofError when one is not about the head that it stands with."""
+    lines = {f"{TOKENS}{head.size}": head.line() for head in heads}
+    tokens = [name for name in files.namelist() if name.startswith(TOKENS) and name.endswith(".tsr")]
+    for name in tokens:
+        line = lines.get(name.removesuffix(".tsr"))
+        if line is None or files.read(f"{name.removesuffix('.tsr')}.tete") != line:
+            raise ProofError(f"Le jeton {name!a} n'est pas celui d'une tête de ce lot.")
+        if hashlib.sha256(line).digest() not in files.read(name):
+            raise ProofError(f"Le jeton {name!a} ne date pas la tête qui l'accompagne.")
+    return len(tokens)
 
 
 def read_heads(content: bytes, keys: PublicKeys) -> list[TreeHead]:

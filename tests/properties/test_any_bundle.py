@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -14,7 +15,16 @@ from oct.trace.canonical import canonical
 from oct.trace.heads import create_key, load_signer
 from oct.trace.verify import ProofError, PublicKeys, Tree, check_bundle, leaf_hash, read_head, read_public_keys
 
-PARTS = ("lot.json", "evenements.jsonl", "evenements.csv", "tetes.jsonl", "empreintes.bin", "preuves.jsonl")
+PARTS = (
+    "lot.json",
+    "evenements.jsonl",
+    "evenements.csv",
+    "tetes.jsonl",
+    "empreintes.bin",
+    "preuves.jsonl",
+    "jetons/9.tete",
+    "jetons/9.tsr",
+)
 PROOF = frozenset(PARTS[1:])
 """What the heads vouch for; `lot.json` only says when and how much."""
 
@@ -35,7 +45,13 @@ class Bundles:
             tree.add(leaves[-1])
             if seq % 3 == 2:
                 heads.append(signer.sign(tree.size, seq * 40_000_000, tree.root()))
-        log = Log(heads, lambda first, end: iter(leaves[first:end]))
+        token = hashlib.sha256(heads[-1].line()).digest()
+        log = Log(
+            heads,
+            lambda first, end: iter(leaves[first:end]),
+            stamped={9},
+            tokens=lambda sizes: ((size, token) for size in sizes),
+        )
         write_bundle(home / "True.zip", log, lines, whole=True, exported_at=10**12)
         write_bundle(home / "False.zip", log, lines[2:7], whole=False, exported_at=10**12)
 

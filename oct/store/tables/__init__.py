@@ -26,8 +26,10 @@ from oct.store.tables.returns import (
     returns,
 )
 from oct.store.tables.trace import (
+    event_details,
     event_leaves,
     events,
+    head_stamps,
     sequences,
     tree_heads,
     tree_state,
@@ -51,9 +53,11 @@ __all__ = [
     "certificates",
     "consignments",
     "dloi_increments",
+    "event_details",
     "event_leaves",
     "events",
     "files",
+    "head_stamps",
     "holds",
     "insurers",
     "invoices",

@@ -33,11 +33,18 @@ events = Table(
     Column("data", Text, nullable=False, server_default="{}"),  # JSON: digests, sizes, replies, identifiers
 )
 
+event_details = Table(
+    "event_details",
+    metadata,  # what readings say, kept for less long than the events (T3); `events` holds its digest
+    Column("event_id", RowId, ForeignKey("events.id"), primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),
+)
+
 _reading = text("kind = 'consulte'")
 Index("ix_events_readings", events.c.id, postgresql_where=_reading, sqlite_where=_reading)  # who read what (J3)
 
 # The journal over the events. Triggers refuse to change or remove rows of these tables and of `events`, except
-# `tree_state` and `tree_tiles`, which say nothing that the others do not.
+# `tree_state` and `tree_tiles`, which say nothing that the others do not. What may go in the end: migration 0011.
 
 event_leaves = Table(
     "event_leaves",
@@ -56,6 +63,14 @@ tree_heads = Table(
     Column("key", String(16), nullable=False),
     Column("signature", LargeBinary(64), nullable=False),
     Index("ix_tree_heads_at", "at"),  # what is not published yet
+)
+
+head_stamps = Table(
+    "head_stamps",
+    metadata,
+    Column("size", RowId, ForeignKey("tree_heads.size"), primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("token", LargeBinary, nullable=False),  # the answer of a time stamping authority (RFC 3161)
 )
 
 tree_state = Table(

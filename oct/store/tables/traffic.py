@@ -58,9 +58,16 @@ messages = Table(
     Column("state", String(12), nullable=False),
     Column("code", String(40), nullable=False, server_default=""),
     Column("ended_at", BigInteger),
+    Column("purged_at", BigInteger),  # its payloads were destroyed (T3)
     *queue_columns(),
     Index("ix_messages_received_at", "received_at", "origin"),
     Index("ix_messages_practitioner_id", "practitioner_id", "id"),
+)
+Index(
+    "ix_messages_kept",
+    messages.c.received_at,
+    postgresql_where=messages.c.purged_at.is_(None),
+    sqlite_where=messages.c.purged_at.is_(None),
 )
 Index(
     "ix_messages_due",
@@ -186,7 +193,14 @@ invoices = Table(
     Column("split", Boolean, nullable=False, server_default=false()),  # contract 99
     Column("amo_state", String(1), nullable=False, server_default=""),  # NOEMIE 198: P paid, R rejected, D deferred
     Column("amc_state", String(1), nullable=False, server_default=""),
+    Column("pseudonym", LargeBinary(16)),  # of the patient: HMAC of the NIR (J4)
     Index("ix_invoices_number", "number", "ps_number"),
+)
+Index(
+    "ix_invoices_pseudonym",
+    invoices.c.pseudonym,
+    postgresql_where=invoices.c.pseudonym.is_not(None),
+    sqlite_where=invoices.c.pseudonym.is_not(None),
 )
 
 holds = Table(

@@ -20,15 +20,15 @@ CONTENT = b"000" + b"FSE".ljust(125) * 90
 
 def compressed_data(stream: bytes, algorithm: str = "zlib") -> bytes:
     """CMS CompressedData around a zlib stream, made by asn1crypto."""
-    body = CompressedData(  # type: ignore[no-untyped-call]
+    body = CompressedData(
         {
             "version": 0,
             "compression_algorithm": {"algorithm": algorithm},
             "encap_content_info": {"content_type": "data", "content": stream},
         }
     )
-    whole = ContentInfo({"content_type": "compressed_data", "content": body})  # type: ignore[no-untyped-call]
-    return bytes(whole.dump())  # type: ignore[no-untyped-call]
+    whole = ContentInfo({"content_type": "compressed_data", "content": body})
+    return bytes(whole.dump())
 
 
 def indefinite(der: bytes) -> bytes:
