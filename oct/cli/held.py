@@ -127,15 +127,18 @@ def _row(conn: Connection, hold: Hold) -> dict[str, Any]:
     from oct.store import insurers, lots, messages, practitioners
 
     message = messages.by_id(conn, hold.message_id)
-    account = practitioners.by_id(conn, message.practitioner_id or 0) if message is not None else None
+    sending = hold.consignment_id
+    waiting = lots.of_hold(conn, hold.id) if sending is None else lots.of_consignment(conn, sending)
+    owners = {lot.practitioner_id for lot in waiting} or {message.practitioner_id if message is not None else None}
+    accounts = [practitioners.by_id(conn, owner) for owner in sorted(filter(None, owners))]
     insurer = insurers.by_id(conn, hold.insurer_id or 0)
     return {
         "id": hold.id,
         "depuis": Instant(hold.opened_at),
         "objet": words.word(words.SUBJECT, hold.subject),
         "suivi": message.trace if message is not None else "",
-        "ps": account.number if account is not None else "",
-        "lots": [f"{lot.ps_number}/{lot.number}/{lot.lot_date}" for lot in lots.of_hold(conn, hold.id)],
+        "ps": ", ".join(account.number for account in accounts if account is not None),
+        "lots": [f"{lot.ps_number}/{lot.number}/{lot.lot_date}" for lot in waiting],
         "assureur": insurer.label if insurer is not None else "",
         "code": hold.code,
         "motif": hold.sentence,

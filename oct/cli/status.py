@@ -82,6 +82,8 @@ def _tell(seen: Overview, alerts: list[str]) -> None:
         print(f"  {queue.recipient} : {queue.waiting} depuis le {Instant(queue.oldest_created_at)}, "
               f"prochain essai le {Instant(queue.next_due_at)}")  # fmt: skip
     print(f"À traiter    : {'rien' if seen.oldest_due is None else f'depuis le {Instant(seen.oldest_due)}'}")
+    if seen.oldest_gathering is not None:
+        print(f"À grouper    : depuis le {Instant(seen.oldest_gathering)}")
     print("Tout va bien." if not alerts else "À voir :")
     for alert in alerts:
         print(f"  {alert}")
@@ -100,6 +102,7 @@ def _document(seen: Overview, findings: list[Finding], alerts: list[str]) -> dic
         "retenues": seen.held,
         "plus_ancienne_retenue": instant(seen.oldest_hold),
         "plus_ancien_a_traiter": instant(seen.oldest_due),
+        "plus_ancien_a_grouper": instant(seen.oldest_gathering),
         "files": [
             {
                 "destinataire": queue.recipient,

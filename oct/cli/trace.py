@@ -212,6 +212,7 @@ def _consignments(story: Story) -> list[dict[str, Any]]:
             "remis": instant(one.delivered_at),
             "prochain_essai": instant(one.due_at),
             "essais": one.attempts,
+            "remplace_par": one.replaced_by,
             "reponse": one.reply,
             "sha256": one.sha256.hex(),
         }

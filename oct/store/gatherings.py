@@ -114,6 +114,11 @@ def _end(conn: Connection, ids: Collection[int], replaced_by: int | None) -> Non
     )
 
 
+def count(conn: Connection) -> int:
+    """How many files wait."""
+    return conn.execute(select(func.count()).where(consignments.c.gathering_key.is_not(None))).scalar_one()
+
+
 def oldest(conn: Connection) -> int | None:
     """Since when the file that has waited longest waits, in ms; None when none does."""
     statement = select(func.min(consignments.c.created_at)).where(consignments.c.gathering_key.is_not(None))

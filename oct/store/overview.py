@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from oct.domain.journey import ConsignmentState, LotState
 from oct.store import consignments as queue
+from oct.store import gatherings
 from oct.store import messages as received
 from oct.store.consignments import Backlog
 from oct.store.practitioners import HostedAccount, hosted_accounts
@@ -53,6 +54,8 @@ class Overview:
     oldest_hold: int | None
     oldest_due: int | None
     """When the message that has waited longest to be processed became due."""
+    oldest_gathering: int | None
+    """Since when the file that has waited longest for others of its destination waits (A15)."""
     backlog: tuple[Backlog, ...]
     deferred: int
     """Consignments that wait although they were tried already."""
@@ -85,6 +88,7 @@ def overview(conn: Connection, now: int) -> Overview:
         held={code: count for code, count in held},  # noqa: C416 - rows are like tuples, dict() wants tuples
         oldest_hold=conn.execute(select(func.min(holds.c.opened_at)).where(is_open)).scalar_one(),
         oldest_due=received.oldest_due(conn),
+        oldest_gathering=gatherings.oldest(conn),
         backlog=tuple(queue.backlog(conn)),
         deferred=conn.execute(select(func.count()).where(*_TRIED)).scalar_one(),
         hosted=tuple(hosted_accounts(conn)),
@@ -102,6 +106,12 @@ def unfinished_by_insurer(conn: Connection) -> dict[int | None, dict[str, int]]:
     for insurer_id, state, count in rows:
         found.setdefault(insurer_id, {})[state] = count
     return found
+
+
+def unfinished_of(conn: Connection, insurer_id: int) -> dict[str, int]:
+    """Those of one insurer, by state."""
+    chosen = select(lots.c.state, func.count()).where(UNFINISHED, lots.c.insurer_id == insurer_id)
+    return {state: count for state, count in conn.execute(chosen.group_by(lots.c.state))}  # noqa: C416 - as above
 
 
 def refusing(conn: Connection) -> list[Refusing]:
@@ -141,11 +151,13 @@ def _consignments(conn: Connection, since: int) -> dict[str, int]:
     made = (
         select(consignments.c.state, func.count())
         .join(messages, messages.c.id == consignments.c.message_id)
-        .where(messages.c.received_at >= since, consignments.c.due_at.is_(None))
+        .where(messages.c.received_at >= since, consignments.c.due_at.is_(None), consignments.c.gathering_key.is_(None))
         .group_by(consignments.c.state)
     )
     counted = {state: count for state, count in conn.execute(made)}  # noqa: C416 - as above
     waiting = conn.execute(select(func.count()).where(consignments.c.due_at.is_not(None))).scalar_one()
     if waiting:
         counted[ConsignmentState.WAITING] = waiting
+    if gathering := gatherings.count(conn):
+        counted[ConsignmentState.GATHERING] = gathering
     return counted
