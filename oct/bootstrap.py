@@ -35,6 +35,7 @@ from oct.pop.server import PopServer
 from oct.settings import Settings
 from oct.settings.data_files import data_file, record_layouts
 from oct.settings.sections import DoorSection
+from oct.smtp import replies
 from oct.smtp.client import Connection, Route, TlsPolicy
 from oct.smtp.door import Door
 from oct.smtp.mx import mx_routes
@@ -51,6 +52,7 @@ from oct.store.names import holding
 from oct.store.numbering import Numbering, trace_number
 from oct.store.registry import Registry
 from oct.store.schema import check_schema
+from oct.store.space import is_short
 from oct.trace.heads import Signer, load_signer
 
 if TYPE_CHECKING:
@@ -146,6 +148,7 @@ def open_workshop(
             dloi_issuer=settings.dloi.issuer.lower(),
             insurer_networks=settings.smtp.insurer_networks,
             quarantine=QuarantineBounds(**settings.quarantine.model_dump()),
+            undecipherable=settings.opening.undecipherable,
         ),
     )
 
@@ -214,8 +217,13 @@ def runner(settings: Settings, workshop: Workshop, name: str, *, processors: int
     return Runner(workshop, connector(settings), pace, f"{name}/")
 
 
-def door(settings: Settings, workshop: Workshop, accept: Callable[[Transaction], Awaitable[Reply]]) -> Door:
-    """The SMTP door, which hands what it takes to `accept`."""
+def door(
+    settings: Settings,
+    workshop: Workshop,
+    accept: Callable[[Transaction], Awaitable[Reply]],
+    refused: Callable[[str, Reply], None],
+) -> Door:
+    """The SMTP door, which hands what it takes to `accept`, and tells `refused` of what it does not take."""
     smtp = settings.smtp
 
     async def knows_recipient(address: str) -> bool:
@@ -235,8 +243,9 @@ def door(settings: Settings, workshop: Workshop, accept: Callable[[Transaction],
         ),
         accept=accept,
         knows_recipient=knows_recipient,
-        screen_sender=_admits_any_sender,
+        screen_sender=_screen(settings),
         trace_number=lambda: trace_number(workshop.clock(), workshop.chance),
+        refused=refused,
         tls=_tls(smtp),
     )
 
@@ -304,6 +313,11 @@ def _tls(section: DoorSection) -> ssl.SSLContext | None:
     return server_context(section.tls_certificate, section.tls_key)
 
 
-async def _admits_any_sender(_mail_from: str, _peer: str) -> Reply | None:
-    """Who writes is judged with the headers, where From and the PS number stand (H6)."""
-    return None
+def _screen(settings: Settings) -> Callable[[str, str], Awaitable[Reply | None]]:
+    """Nobody is taken from when the disk of the database is nearly full (P3). Who writes is judged with the headers,
+    where From and the PS number stand (H6)."""
+
+    async def screen(_mail_from: str, _peer: str) -> Reply | None:
+        return replies.NO_ROOM if is_short(settings.store.url, settings.store.min_free) else None
+
+    return screen

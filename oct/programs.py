@@ -21,6 +21,7 @@ from oct.smtp.door import Door
 from oct.steps.gather import gather
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.receive import Receiver
+from oct.steps.refusals import Refusals
 from oct.steps.runner import Lookout
 from oct.steps.sweep import sweep
 from oct.steps.watch import watch
@@ -128,11 +129,11 @@ def embedded(settings: Settings, workshop: Workshop) -> Program:
     hand = runner(settings, workshop, EMBEDDED, processors=given.threads, senders=given.senders)
     lookout = Lookout(_looks(workshop), given.sweep, hand.outgoing.ring)
     mailboxes = hosted(workshop, EMBEDDED)
-    receiver = Receiver(workshop, lambda _: hand.incoming.ring())
+    receiver, refusals = Receiver(workshop, lambda _: hand.incoming.ring()), Refusals(workshop)
     return Program(
         workshop,
-        [*_proofs(settings, workshop), hand, lookout, _Locks(mailboxes), receiver],
-        smtp=door(settings, workshop, receiver.accept),
+        [*_proofs(settings, workshop), hand, lookout, _Locks(mailboxes), refusals, receiver],
+        smtp=door(settings, workshop, receiver.accept, refusals.note),
         pop=pop_door(settings, mailboxes),
         web=web_door(settings, workshop) if settings.web.listen else None,
         listen=(*settings.pop.listen, *settings.smtp.listen, *settings.web.listen),
@@ -141,9 +142,9 @@ def embedded(settings: Settings, workshop: Workshop) -> Program:
 
 def front_door(settings: Settings, workshop: Workshop, ring: Ring, bells: Sequence[Part]) -> Program:
     """Role smtp: takes messages and writes them down; `bells` are what `ring` needs running."""
-    receiver = Receiver(workshop, ring)
-    smtp = door(settings, workshop, receiver.accept)
-    return Program(workshop, [*bells, receiver], smtp=smtp, listen=settings.smtp.listen)
+    receiver, refusals = Receiver(workshop, ring), Refusals(workshop)
+    smtp = door(settings, workshop, receiver.accept, refusals.note)
+    return Program(workshop, [*bells, refusals, receiver], smtp=smtp, listen=settings.smtp.listen)
 
 
 def hosted_mailboxes(settings: Settings, workshop: Workshop, name: str) -> Program:

@@ -29,18 +29,22 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     Sortie 1 si quelque chose demande une personne.
     """
     from oct.cli.certs import findings_at
+    from oct.steps.door_alerts import door_alerts, refusals_of_the_day
     from oct.steps.upkeep import upkeep_alerts
     from oct.store.overview import overview
 
     with at_desk(config) as desk:
         with desk.store.read() as conn:
             seen = overview(conn, desk.now)
+            refused = refusals_of_the_day(conn, desk.now)
         findings = [one for one in findings_at(desk) if one.needs_a_person]
         alerts = _alerts(seen, findings, desk.now)
         alerts += upkeep_alerts(desk.store, desk.settings.journal.heads, desk.now)
+        alerts += door_alerts(desk.store, desk.settings.store.url, desk.settings.store.min_free, desk.now)
     if as_json:
-        print_json(_document(seen, findings, alerts))
+        print_json({**_document(seen, findings, alerts), "refus_du_jour": refused})
     else:
+        print(f"Refus        : {_refusals(refused)}")
         _tell(seen, alerts)
     if alerts:
         raise typer.Exit(DOES_NOT_HOLD)
@@ -72,6 +76,13 @@ def _mailbox_alerts(seen: Overview) -> Iterator[str]:
         yield f"PS sans mot de passe de boîte hébergée, en plus des précédents : {len(locked) - _NAMED}"
 
 
+def _refusals(refused: Mapping[str, int]) -> str:
+    """Of the door, since midnight."""
+    if not refused:
+        return "aucun aujourd'hui"
+    return f"{sum(refused.values())} aujourd'hui ({', '.join(f'{code} : {count}' for code, count in refused.items())})"
+
+
 def _tell(seen: Overview, alerts: list[str]) -> None:
     print(f"Messages     : {_counts(seen.messages, words.MESSAGE)}")
     print(f"Lots         : {_counts(seen.lots, words.LOT)}")
@@ -81,7 +92,7 @@ def _tell(seen: Overview, alerts: list[str]) -> None:
     for queue in seen.backlog:
         print(f"  {queue.recipient} : {queue.waiting} depuis le {Instant(queue.oldest_created_at)}, "
               f"prochain essai le {Instant(queue.next_due_at)}")  # fmt: skip
-    print(f"À traiter    : {'rien' if seen.oldest_due is None else f'depuis le {Instant(seen.oldest_due)}'}")
+    print(f"À traiter    : {'rien' if seen.oldest_due is None else f'dès le {Instant(seen.oldest_due)}'}")
     if seen.oldest_gathering is not None:
         print(f"À grouper    : depuis le {Instant(seen.oldest_gathering)}")
     print("Tout va bien." if not alerts else "À voir :")

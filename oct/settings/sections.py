@@ -123,6 +123,7 @@ class StoreSection(Section):
 
     url: str = "sqlite:///oct.db"
     pool_size: Annotated[int, Field(ge=1, le=100)] = 10
+    min_free: Size = 512 << 20
 
 
 class KeysSection(Section):
@@ -203,6 +204,7 @@ class OpeningSection(Section):
 
     max_file: Size = 64 << 20
     tries: Annotated[int, Field(ge=1, le=10)] = 3
+    undecipherable: Annotated[int, Field(ge=1)] = 10
 
 
 class WorkerSection(Section):

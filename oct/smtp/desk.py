@@ -25,6 +25,7 @@ from oct.smtp.transaction import (
     Authenticate,
     DoorLimits,
     KnowsRecipient,
+    Refused,
     RefusesSender,
     Reply,
     TraceNumber,
@@ -58,6 +59,7 @@ class Desk:
     knows_recipient: KnowsRecipient
     screen_sender: RefusesSender
     trace_number: TraceNumber
+    refused: Refused
     authenticate: Authenticate | None
     tls: ssl.SSLContext | None
     admission: Admission

@@ -18,7 +18,15 @@ from oct.smtp import replies
 from oct.smtp.desk import Checks, Desk
 from oct.smtp.memory import Memory
 from oct.smtp.session import Session
-from oct.smtp.transaction import Accept, Authenticate, DoorLimits, KnowsRecipient, RefusesSender, TraceNumber
+from oct.smtp.transaction import (
+    Accept,
+    Authenticate,
+    DoorLimits,
+    KnowsRecipient,
+    Refused,
+    RefusesSender,
+    TraceNumber,
+)
 
 _BACKLOG = 1024
 _LAST_WORD_SECONDS = 1.0
@@ -37,6 +45,7 @@ class Door:
         knows_recipient: KnowsRecipient,
         screen_sender: RefusesSender,
         trace_number: TraceNumber,
+        refused: Refused,
         tls: ssl.SSLContext | None = None,
         authenticate: Authenticate | None = None,
     ) -> None:
@@ -50,6 +59,7 @@ class Door:
             knows_recipient=knows_recipient,
             screen_sender=screen_sender,
             trace_number=trace_number,
+            refused=refused,
             authenticate=authenticate,
             tls=None if tls is None else require_modern(tls),
             admission=Admission(connections=limits.connections, per_address=limits.connections_per_address),

@@ -21,6 +21,7 @@ TOO_MANY_ERRORS = Reply(421, "4.7.0 Trop d'erreurs, connexion fermee")
 TOO_SLOW = Reply(421, "4.4.2 Delai depasse, connexion fermee")
 CLOSING = Reply(421, "4.3.2 Service en cours d'arret, reessayez plus tard")
 NO_MEMORY = Reply(452, "4.3.1 Trop de messages en cours, reessayez plus tard")
+NO_ROOM = Reply(452, "4.3.1 Plus de place disque, reessayez plus tard")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3 Trop de destinataires")
 LINE_TOO_LONG = Reply(554, "5.6.0 Ligne trop longue dans le message")
 FORBIDDEN_CONTROL = Reply(554, "5.6.0 Le message contient un retour chariot isole ou un octet nul")
@@ -46,6 +47,9 @@ _OF_LIBRARY = {
         Reply(555, "5.5.4 Parametre non reconnu"),
     )
 }
+
+REFUSALS = frozenset({450, 451, 452, 550, 552, 554})
+"""The codes by which a message, a sender or a recipient is not taken; those of syntax and of logins are not here."""
 
 _UNPRINTABLE = re.compile(r"[^ -~]")
 

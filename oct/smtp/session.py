@@ -171,6 +171,8 @@ class Session(SMTP):
         return replies.of_library(status)
 
     async def _answer(self, reply: Reply) -> None:
+        if reply.code in replies.REFUSALS:
+            self._desk.refused(ip_of(self.session.peer), reply)
         await self._write(replies.to_wire(reply))
 
     async def _write(self, line: bytes) -> None:

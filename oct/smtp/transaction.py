@@ -69,3 +69,7 @@ Authenticate = Callable[[str, str], Awaitable[bool]]
 
 TraceNumber = Callable[[], str]
 """A fresh trace number, to quote on the phone."""
+
+Refused = Callable[[str, Reply], None]
+"""Told the peer's IP address and what it was answered, whenever a message, a sender or a recipient was not taken.
+Neither waits nor fails."""

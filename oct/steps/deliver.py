@@ -29,7 +29,7 @@ from oct.formats.arl import Arl
 from oct.formats.noemie import NoemieFile
 from oct.steps.custody import attempt
 from oct.steps.returns.letters import Letter, cover_of, seal_letter, write_letter
-from oct.steps.returns.reading import Facts, ReadReturn, ReturnKind, facts_of, insurers_behind, read_return
+from oct.steps.returns.reading import TOO_LARGE, Facts, ReadReturn, ReturnKind, facts_of, insurers_behind, read_return
 from oct.steps.returns.states import Answered, lots_answered, write_states
 from oct.steps.workshop import Workshop
 from oct.store import events, holds, messages, payloads, returns
@@ -120,9 +120,8 @@ def _parts(
 ) -> Sequence[tuple[Part, str]] | OctError:
     """Who gets what, with the evidence; or why the return is held. The header comes first, then the content (R2)."""
     if read.fault is not None:
-        return RoutingError(
-            "retour-illisible", read.fault.sentence, place=read.fault.place, rule=read.fault.rule or "R2"
-        )
+        code = TOO_LARGE if read.fault.code == TOO_LARGE else "retour-illisible"
+        return RoutingError(code, read.fault.sentence, place=read.fault.place, rule=read.fault.rule or "R2")
     plan: SplitPlan | Ambiguous | None = None
     if isinstance(read.parsed, NoemieFile) and facts.candidates.header is None:
         plan = split_by_practitioner(

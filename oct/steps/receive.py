@@ -24,6 +24,7 @@ from oct.domain.admission import Admitted, Origin, Rejected
 from oct.domain.journey import MessageState
 from oct.errors import FormatError, StoreError, described
 from oct.formats.mime_headers import Headers, read_headers
+from oct.smtp import replies
 from oct.smtp.transaction import Reply, Transaction
 from oct.steps import quarantine
 from oct.steps.identity import fingerprint, identify, subject_of
@@ -39,8 +40,9 @@ from oct.store.registry import Snapshot
 _log = structlog.get_logger()
 _GROUP = 50
 """Most messages that share a commit."""
+_GROUP_BYTES = 16 << 20
+"""A commit takes no more messages once they are so large together: each is in memory twice, the second time sealed."""
 _UNAVAILABLE = Reply(451, "4.3.0 Service momentanement indisponible, reessayez plus tard")
-_FULL = Reply(452, "4.3.1 Plus de place pour le moment, reessayez plus tard")
 
 
 @dataclass(slots=True)
@@ -103,7 +105,7 @@ class Receiver:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             group, last_one = [first], False
-            while len(group) < _GROUP and not self._queue.empty():
+            while len(group) < _GROUP and _bytes(group) < _GROUP_BYTES and not self._queue.empty():
                 following = self._queue.get()
                 if following is None:
                     last_one = True
@@ -128,7 +130,7 @@ class Receiver:
             _log.error("reception-impossible", messages=len(group), **described(error))
             full = isinstance(error, StoreError) and error.code == "base-pleine"
             for waiting in group:
-                waiting.tell(_FULL if full else _UNAVAILABLE)
+                waiting.tell(replies.NO_ROOM if full else _UNAVAILABLE)
 
     def _admit(self, waiting: _Waiting, snapshot: Snapshot) -> _Arrival | None:
         """What is to be written of a transaction; None when it was answered with a refusal."""
@@ -208,6 +210,10 @@ class Receiver:
             what = "recu" if insertion.is_new else "deja recu"
             arrival.waiting.tell(arrival.refusal or Reply(250, f"2.0.0 Message {what}, suivi {insertion.trace}"))
         self._ring([insertion.id for insertion in inserted if insertion.is_new])
+
+
+def _bytes(group: Sequence[_Waiting]) -> int:
+    return sum(len(waiting.transaction.content) for waiting in group)
 
 
 def ascii_text(sentence: str) -> str:

@@ -14,7 +14,7 @@ begins; after `tries` of them the step holds it (H3).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -28,6 +28,7 @@ from oct.steps.increments import keep_increment
 from oct.steps.notices import note
 from oct.steps.process import process
 from oct.steps.send import Connect, send
+from oct.steps.slowing import slow_down
 from oct.steps.workshop import Workshop
 from oct.store import consignments, messages
 from oct.store.messages import Message
@@ -35,6 +36,8 @@ from oct.store.messages import Message
 _log = structlog.get_logger()
 _STEPS = {Origin.INSURER: deliver, Origin.ISSUER: keep_increment, Origin.REPORT: note}
 """What brings a message to its end, by whose it is; those of practitioners are processed by batches."""
+_PORTION_BYTES = 16 << 20
+"""How much of such a batch is opened at once, unless one message alone is larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +134,12 @@ class Runner:
                 if ids is None
                 else messages.claim_these(conn, owner, now, lease, ids)
             )
+            at_once = slow_down(conn, self._workshop, claimed, owner)
         if not claimed:
             return False
         try:
-            self._bring([message for message in claimed if not message.attempts], owner)
-            for message in claimed:
+            self._bring([message for message in at_once if not message.attempts], owner)
+            for message in at_once:
                 if message.attempts:
                     self._bring_suspect(message, owner)
         finally:
@@ -143,8 +147,7 @@ class Runner:
         return True
 
     def _bring(self, received: Sequence[Message], owner: str) -> None:
-        claims = [message for message in received if message.origin == Origin.PS]
-        if claims:
+        for claims in _portions([message for message in received if message.origin == Origin.PS]):
             process(self._workshop, claims, owner)
         for message in received:
             if message.origin != Origin.PS:
@@ -206,6 +209,18 @@ class Lookout:
         for look in self._looks:
             if _survived(partial(_finds, look)):
                 self._found()
+
+
+def _portions(claims: Sequence[Message]) -> Iterator[list[Message]]:
+    """Messages that may be in memory together: they are read and opened at once."""
+    portion: list[Message] = []
+    for message in claims:
+        if portion and sum(one.size for one in portion) + message.size > _PORTION_BYTES:
+            yield portion
+            portion = []
+        portion.append(message)
+    if portion:
+        yield portion
 
 
 def _finds(look: Callable[[], int]) -> bool:

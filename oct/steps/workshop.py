@@ -66,6 +66,8 @@ class Rules:
     insurer_networks: tuple[Network, ...] = ()
     """From where insurers and that issuer write (H6); empty: from anywhere."""
     quarantine: QuarantineBounds = QuarantineBounds()
+    undecipherable: int = 10
+    """How many undecipherable messages of a sender in an hour before it is slowed down (H4)."""
 
 
 @dataclass(frozen=True, slots=True)

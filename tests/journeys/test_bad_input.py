@@ -26,8 +26,8 @@ UNDECIPHERABLE = "Le message ne peut pas être déchiffré : vérifiez que votre
 
 @pytest.fixture(scope="module")
 def world(launch: Launch) -> Iterator[World]:
-    """A concentrator that takes messages of 200 KiB at most."""
-    with launch(smtp='max_message = "200KiB"') as running:
+    """A concentrator that takes messages of 200 KiB at most, and slows nobody down."""
+    with launch(smtp='max_message = "200KiB"', opening="undecipherable = 1000") as running:
         yield running
 
 

@@ -33,7 +33,8 @@ from oct.store.returns import InvoiceReference, LotReference
 
 _COMPOSTAGE = re.compile(r"(?<!\d)\d{19}(?!\d)")
 _ARL = "AR"
-_LARGEST = 8 << 20
+TOO_LARGE = "retour-trop-grand"
+LARGEST = 8 << 20
 """Bytes of a return that is parsed: some 300,000 entities, and 30 times its size in memory (H3). Others wait."""
 
 
@@ -71,16 +72,17 @@ def read_return(opened: Opened, profiles: Profiles, layouts: Layouts, entities: 
         expected = announced in {Kind.ARL, Kind.RSP}
         kind = ReturnKind(announced.value) if announced is not None and expected else ReturnKind.TEXT
         return ReadReturn(kind, None, fault if expected else None)
-    if len(opened.file) > _LARGEST:
-        large = FormatError("retour-trop-grand", "Le retour est trop grand pour être lu : plus de 8 Mio.", rule="H3")
-        return ReadReturn(ReturnKind.RSP, frame, large)
+    kind = ReturnKind.ARL if frame.application == _ARL or announced is Kind.ARL else ReturnKind.RSP
+    if len(opened.file) > LARGEST:
+        large = FormatError(TOO_LARGE, "Le retour est trop grand pour être lu ici : plus de 8 Mio.", rule="H3")
+        return ReadReturn(kind, frame, large)
     try:
-        if frame.application == _ARL or announced is Kind.ARL:
-            return ReadReturn(ReturnKind.ARL, read_arl(opened.file, layouts))
-        return ReadReturn(ReturnKind.RSP, read_noemie(opened.file, layouts, entities))
+        parsed = (
+            read_arl(opened.file, layouts) if kind is ReturnKind.ARL else read_noemie(opened.file, layouts, entities)
+        )
     except FormatError as fault:
-        kind = ReturnKind.ARL if frame.application == _ARL or announced is Kind.ARL else ReturnKind.RSP
         return ReadReturn(kind, frame, fault)
+    return ReadReturn(kind, parsed)
 
 
 def insurers_behind(message: Message, snapshot: Snapshot) -> frozenset[int]:

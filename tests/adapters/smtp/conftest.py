@@ -62,6 +62,7 @@ def opens(loop: Loop) -> Iterator[Opener]:
                 knows_recipient=house.knows,
                 screen_sender=house.screen,
                 trace_number=trace_number,
+                refused=house.note,
                 tls=tls,
                 authenticate=house.authenticate if authenticate else None,
             )

@@ -51,6 +51,10 @@ class House:
     screened: list[tuple[str, str]] = field(default_factory=list)
     answer: Callable[[Transaction], Coroutine[Any, Any, Reply]] | None = None
     refusal: Reply | None = None
+    refused: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def note(self, peer: str, reply: Reply) -> None:
+        self.refused.append((peer, reply.code, reply.text))
 
     async def accept(self, transaction: Transaction) -> Reply:
         self.received.append(transaction)

@@ -196,3 +196,33 @@ def test_addresses_to_listen_on_are_read() -> None:
 async def slow_yes(_: Transaction) -> Reply:
     await asyncio.sleep(0.2)
     return Reply(250, "2.0.0 apres coup")
+
+
+def test_every_refusal_is_told_and_nothing_else(opens: Opener) -> None:
+    """Sender, recipient, size, content, the callable's own word; a syntax error is none."""
+    opened = opens(message_bytes=1000)
+
+    async def refuse(_transaction: Transaction) -> Reply:
+        return Reply(550, "5.7.1 Expediteur inconnu")
+
+    opened.house.answer = refuse
+    with opened.peer() as peer:
+        peer.greet()
+        for command in (
+            b"MAIL FROM:<a@ps.test> SIZE=2000",
+            b"NIMPORTE",
+            b"MAIL FROM:<a@ps.test>",
+            b"RCPT TO:<x@y.test>",
+        ):
+            peer.ask(command)
+        peer.ask(b"RSET")
+        peer.envelope().say(MESSAGE + b".\r\n")
+        peer.reply()
+        peer.envelope().say(b"x" * 999 + b"\r\n.\r\n")
+        peer.reply()
+    assert opened.house.refused == [
+        ("127.0.0.1", 552, "5.3.4 Message trop volumineux : 1000 octets au plus"),
+        ("127.0.0.1", 550, "5.1.1 Destinataire inconnu"),
+        ("127.0.0.1", 550, "5.7.1 Expediteur inconnu"),
+        ("127.0.0.1", 554, "5.6.0 Ligne trop longue dans le message"),
+    ]

@@ -8,10 +8,23 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from oct.store import certificates, consignments, events, holds, insurers, lots, messages, practitioners, returns
+from oct.store import (
+    alerts,
+    certificates,
+    consignments,
+    events,
+    holds,
+    insurers,
+    lots,
+    messages,
+    practitioners,
+    returns,
+    undecipherable,
+)
 from oct.store.engine import Store
 from oct.store.returns import InvoiceReference, LotReference
 from oct.store.tables import metadata
+from oct.store.undecipherable import Sender
 from tests.adapters.store.arrivals import NOW, arrive
 
 QUERIES: list[Callable[[Connection], object]] = [
@@ -46,6 +59,12 @@ QUERIES: list[Callable[[Connection], object]] = [
     lambda conn: practitioners.by_address(conn, "cabinet@exemple.test"),
     lambda conn: insurers.by_address(conn, "caisse@exemple.test"),
     lambda conn: certificates.usable_for(conn, "caisse@exemple.test"),
+    lambda conn: messages.refused_since(conn, 1),
+    lambda conn: undecipherable.counts(conn, 1),
+    lambda conn: undecipherable.last_due(conn, Sender(1, None, "")),
+    lambda conn: undecipherable.last_due(conn, Sender(None, None, "192.0.2.1")),
+    lambda conn: alerts.refusals_since(conn, 1),
+    lambda conn: alerts.slowed_since(conn, 1),
 ]
 
 PARTIAL = {"ix_messages_due", "ix_consignments_due", "ix_consignments_recipient", "ix_consignments_leased"}
