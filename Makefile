@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test check unit tools bench bench-trace clean
+.PHONY: demo test check unit tools soak bench bench-trace clean
 
 # A whole concentrator at work, on this machine alone. STAY=1 leaves it running.
 demo: $(VENV)/.runtime
@@ -28,6 +28,13 @@ unit: $(VENV)/.development tools
 # Real clients and servers that the tests drive; installed as root where that is possible, otherwise named.
 tools:
 	@sh infra/test-tools.sh
+
+# What takes too long for every change, one program after the other: each prints what it found and fails when a
+# promise was broken. The tests hold shorter forms of the same.
+SOAK := mailboxes
+
+soak: $(VENV)/.development tools
+	@for one in $(SOAK); do echo "== $$one"; $(BIN)/python -m tests.soak.$$one || exit 1; done
 
 # CPU of one message against its bare cryptography, printed as ratios.
 bench: $(VENV)/.development

@@ -110,30 +110,6 @@ def hide(conn: Connection, practitioner_id: int, item_ids: Collection[int], now:
     return _mark(conn, practitioner_id, item_ids, "efface", now, {"hidden_at": now}, items.c.hidden_at.is_(None))
 
 
-def redeliver(conn: Connection, practitioner_id: int, since: int, now: int, actor: str) -> int:
-    """Show again, as never read, all that arrived since an instant and still exists (R6, event `redepose`); how many.
-
-    Each gets a new UIDL, or a program that keeps a list of what it has read would pass it by.
-    """
-    rows = conn.execute(
-        select(items.c.id, items.c.payload_id, items.c.consignment_id)
-        .join(payloads, payloads.c.id == items.c.payload_id)
-        .where(
-            items.c.practitioner_id == practitioner_id,
-            items.c.arrived_at >= since,
-            payloads.c.destroyed_at.is_(None),
-        )
-    ).all()
-    for row in rows:
-        conn.execute(
-            update(items)
-            .where(items.c.id == row.id)
-            .values(uid=_uid(now, row.payload_id, row.consignment_id), hidden_at=None, fetched_at=None)
-        )
-    _tell(conn, practitioner_id, [row.id for row in rows], "redepose", now, actor)
-    return len(rows)
-
-
 def take_back(conn: Connection, practitioner_id: int, now: int) -> list[int]:
     """Hide what was deposited and never fetched, because it goes elsewhere (event `repris`); its consignments.
 
@@ -152,12 +128,15 @@ def take_back(conn: Connection, practitioner_id: int, now: int) -> list[int]:
         .values(hidden_at=now)
         .returning(items.c.id, items.c.consignment_id)
     ).all()
-    _tell(conn, practitioner_id, [row.id for row in taken], "repris", now, "")
+    _tell(conn, practitioner_id, [row.id for row in taken], "repris", now)
     return sorted(row.consignment_id for row in taken)
 
 
 def show_again(conn: Connection, consignment_id: int, now: int) -> bool:
-    """Put an item back as if it had just arrived, with a new UIDL; False when there is none of this consignment."""
+    """Put an item back as if it had just arrived; False when there is none of this consignment.
+
+    It gets a new UIDL, or a program that keeps a list of what it has read would pass it by.
+    """
     row = conn.execute(
         select(items.c.id, items.c.payload_id).where(items.c.consignment_id == consignment_id)
     ).one_or_none()
@@ -226,11 +205,11 @@ def _mark(
 ) -> int:
     own = (items.c.practitioner_id == practitioner_id, items.c.id.in_(item_ids), *conditions)
     marked = conn.execute(update(items).where(*own).values(fields).returning(items.c.id)).scalars().all()
-    _tell(conn, practitioner_id, marked, kind, now, "")
+    _tell(conn, practitioner_id, marked, kind, now)
     return len(marked)
 
 
-def _tell(conn: Connection, practitioner_id: int, item_ids: Collection[int], kind: str, now: int, actor: str) -> None:
+def _tell(conn: Connection, practitioner_id: int, item_ids: Collection[int], kind: str, now: int) -> None:
     """One event for each item, under the message and the consignment that it came from."""
     rows = conn.execute(
         select(items.c.id, items.c.uid, items.c.consignment_id, consignments.c.message_id, payloads.c.sha256)
@@ -239,10 +218,10 @@ def _tell(conn: Connection, practitioner_id: int, item_ids: Collection[int], kin
         .where(items.c.id.in_(item_ids))
         .order_by(items.c.id)
     )
-    events.append(conn, [_event(row, practitioner_id, kind, now, actor) for row in rows.mappings()])
+    events.append(conn, [_event(row, practitioner_id, kind, now) for row in rows.mappings()])
 
 
-def _event(row: RowMapping, practitioner_id: int, kind: str, now: int, actor: str) -> Event:
+def _event(row: RowMapping, practitioner_id: int, kind: str, now: int) -> Event:
     return Event(
         at=now,
         kind=kind,
@@ -250,6 +229,5 @@ def _event(row: RowMapping, practitioner_id: int, kind: str, now: int, actor: st
         message_id=row["message_id"],
         consignment_id=row["consignment_id"],
         practitioner_id=practitioner_id,
-        actor=actor,
         data={"depot": row["id"], "uidl": row["uid"], "sha256": row["sha256"].hex()},
     )

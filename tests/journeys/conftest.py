@@ -9,7 +9,11 @@ from uuid import uuid4
 
 import pytest
 
+from oct.clock import system_clock
+from tests.journeys.answering import ENTITIES, Recorded
 from tests.journeys.installation import install
+from tests.journeys.outside import LAYOUTS
+from tests.journeys.practice import GARE, OWN, PONT, Practice, practice
 from tests.journeys.world import OCT_PROGRAM, World, running
 
 Launch = Callable[..., AbstractContextManager[World]]
@@ -41,3 +45,22 @@ def world(launch: Launch) -> Iterator[World]:
     """A concentrator with short retries, for the tests of a module."""
     with launch() as running_world:
         yield running_world
+
+
+@pytest.fixture(scope="module")
+def pont() -> Practice:
+    """A practice, whose numbers no other module's has."""
+    return practice(PONT, 30)
+
+
+@pytest.fixture(scope="module")
+def gare() -> Practice:
+    """Another one."""
+    return practice(GARE, 31)
+
+
+@pytest.fixture
+def answers(world: World) -> Recorded:
+    """Insurers that seal their answers to the concentrator."""
+    certificate = OWN["oct"].certificate
+    return Recorded(world.door, layouts=LAYOUTS, entities=ENTITIES, clock=system_clock, certificate=certificate)

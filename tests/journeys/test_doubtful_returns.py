@@ -23,30 +23,11 @@ from tests.journeys.practice import (
     BOURG,
     GARE,
     MAILBOX,
-    OWN,
     PONT,
     REIMS,
     Practice,
-    practice,
 )
 from tests.journeys.world import World
-
-
-@pytest.fixture(scope="module")
-def pont() -> Practice:
-    return practice(PONT, 30)
-
-
-@pytest.fixture(scope="module")
-def gare() -> Practice:
-    return practice(GARE, 31)
-
-
-@pytest.fixture
-def answers(world: World) -> Recorded:
-    """Insurers that seal their answers to the concentrator."""
-    certificate = OWN["oct"].certificate
-    return Recorded(world.door, layouts=LAYOUTS, entities=ENTITIES, clock=system_clock, certificate=certificate)
 
 
 def test_an_arl_of_an_unknown_lot_is_held_and_reaches_nobody(world: World, pont: Practice, answers: Recorded) -> None:

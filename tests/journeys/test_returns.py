@@ -17,33 +17,14 @@ from tests.journeys.practice import (
     ALPHA,
     ALPHA_MAILBOX,
     BOURG,
-    GARE,
     LABO,
     NETWORK,
-    OWN,
     PONT,
     REIMS,
     Practice,
     practice,
 )
 from tests.journeys.world import World
-
-
-@pytest.fixture(scope="module")
-def pont() -> Practice:
-    return practice(PONT, 30)
-
-
-@pytest.fixture(scope="module")
-def gare() -> Practice:
-    return practice(GARE, 31)
-
-
-@pytest.fixture
-def answers(world: World) -> Recorded:
-    """Insurers that seal their answers to the concentrator."""
-    certificate = OWN["oct"].certificate
-    return Recorded(world.door, layouts=LAYOUTS, entities=ENTITIES, clock=system_clock, certificate=certificate)
 
 
 @pytest.mark.parametrize(("code", "state"), [("", "acknowledged"), ("1070", "refused")])

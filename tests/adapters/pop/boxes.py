@@ -16,12 +16,12 @@ from oct.clock import system_clock
 from oct.pop.mailboxes import Mailboxes
 from oct.pop.server import PopServer
 from oct.steps.mailbox import HostedMailboxes
-from oct.store import events, mailboxes, messages, payloads, practitioners
+from oct.store import consignments, events, mailboxes, messages, payloads, practitioners
 from oct.store.engine import Store
 from oct.store.events import Event
 from oct.store.mailboxes import MailboxCounts, MailboxItem
 from tests.adapters.smtp.doors import Loop
-from tests.adapters.store.arrivals import NOW, VAULT, arrive, consign
+from tests.adapters.store.arrivals import NOW, VAULT, arrive, new_consignment
 
 PASSWORD = "k3fa-90xt-mm2e-7vqc"
 LOGIN = "cabinet1"
@@ -58,9 +58,10 @@ class House:
         with self.store.begin() as conn:
             known = messages.by_id(conn, 1)
             message_id = known.id if known is not None else arrive(conn, 1)
-            for content in contents:
-                payload_id = payloads.put(conn, VAULT, content, NOW)
-                consignment_id = consign(conn, message_id, payload_id)
+            payload_ids = payloads.put_many(conn, VAULT, contents, NOW)
+            sent = [new_consignment(message_id, payload_id, payload_id) for payload_id in payload_ids]
+            consignment_ids = consignments.insert_many(conn, sent)
+            for content, payload_id, consignment_id in zip(contents, payload_ids, consignment_ids, strict=True):
                 mailboxes.deposit(conn, owner, payload_id, consignment_id, len(content), NOW)
 
     def listing(self, owner: int) -> list[MailboxItem]:

@@ -1,29 +1,24 @@
-"""Clients that poll while the server is killed: what P6 promises, measured.
-
-The long form: `python -m tests.adapters.pop.storm --boxes 200 --returns 50 --clients 3 --kill-every 2`.
-"""
+"""Clients that poll while the server is killed: what P6 promises, measured. `make soak` runs its long form."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import poplib
 import queue
+import signal
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import trustme
 
-from oct.crypto.passwords import hash_password
 from oct.store.engine import open_store
-from oct.store.schema import upgrade
 from tests.adapters.pop.boxes import PASSWORD, House, letter, open_mailboxes, write_identity
 
 _ROOT = Path(__file__).parents[3]
@@ -59,7 +54,8 @@ class Storm:
         self.findings = Findings()
         self._logins = [f"cabinet{number}" for number in range(1, boxes + 1)]
         self._url = url
-        self._house = House(open_store(url), open_mailboxes(open_store(url), os.urandom), hash_password(PASSWORD))
+        self._store = open_store(url)
+        self._house = House(self._store, open_mailboxes(self._store, os.urandom), hashed="")
         self._owners = {login: self._house.add(login) for login in self._logins}
         for login, owner in self._owners.items():
             self._house.put(owner, *(letter(login, number) for number in range(returns)))
@@ -79,38 +75,44 @@ class Storm:
         """Polls until every mailbox is empty; the server lives for `kill_every` seconds and one session at least."""
         for login in self._logins:
             self._work.put(login)
-        server = self._start()
         threads = [threading.Thread(target=self._poll) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        while any(thread.is_alive() for thread in threads):
-            started, before = time.monotonic(), self.findings.sessions
-            while time.monotonic() - started < kill_every or self.findings.sessions == before:
-                if not any(thread.is_alive() for thread in threads):
-                    break
-                time.sleep(0.01)
-            else:
-                _kill(server)
-                self.findings.kills += 1
-                server = self._start()
-        _kill(server)
+        with self._nursery() as nursery:
+            server = self._start(nursery)
+            try:
+                for thread in threads:
+                    thread.start()
+                while self._lives(threads, kill_every):
+                    os.kill(server, signal.SIGKILL)
+                    self.findings.kills += 1
+                    server = self._start(nursery)
+            finally:
+                os.kill(server, signal.SIGKILL)
         self._judge()
+        self._store.close()
         return self.findings
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        command: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "tests.adapters.pop.program",
-            self._url,
-            self._port,
-            self._chain,
-            self._key,
-        ]
-        server = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE)
-        assert server.stdout is not None
-        self._port = server.stdout.readline().decode().strip()
-        return server
+    def _lives(self, threads: Sequence[threading.Thread], kill_every: float) -> bool:
+        """Waits for the end of the server's life; False when the clients are done before."""
+        started, before = time.monotonic(), self.findings.sessions
+        while time.monotonic() - started < kill_every or self.findings.sessions == before:
+            if not any(thread.is_alive() for thread in threads):
+                return False
+            time.sleep(0.01)
+        return True
+
+    def _nursery(self) -> subprocess.Popen[bytes]:
+        """What starts servers."""
+        command = [sys.executable, "-m", "tests.adapters.pop.program", self._url, str(self._chain), str(self._key)]
+        return subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def _start(self, nursery: subprocess.Popen[bytes]) -> int:
+        """One more server, on the port of the one before; its pid."""
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
+        nursery.stdin.write(f"{self._port}\n".encode())
+        nursery.stdin.flush()
+        pid, self._port = nursery.stdout.readline().decode().split()
+        return int(pid)
 
     def _poll(self) -> None:
         """One client: takes the next mailbox, and puts it back until a QUIT was answered."""
@@ -162,33 +164,3 @@ class Storm:
             counts = self._house.counts(owner)
             if counts.visible or counts.hidden != len(self._expected) // len(self._logins):
                 self.findings.faults.append(f"{login}: {counts}")
-
-
-def _kill(server: subprocess.Popen[bytes]) -> None:
-    server.kill()
-    server.wait()
-    assert server.stdout is not None
-    server.stdout.close()
-
-
-def main() -> None:
-    """The long form, by hand."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--boxes", type=int, default=200)
-    parser.add_argument("--returns", type=int, default=50)
-    parser.add_argument("--clients", type=int, default=3)
-    parser.add_argument("--kill-every", type=float, default=2.0)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        url = f"sqlite:///{name}/oct.db"
-        upgrade(url)
-        storm = Storm(url, Path(name), boxes=asked.boxes, returns=asked.returns)
-        started = time.monotonic()
-        found = storm.rage(asked.clients, asked.kill_every)
-    print(f"{time.monotonic() - started:.0f} s, {found.kills} kills, {found.sessions} sessions")  # noqa: T201
-    print(f"{len(found.read)} returns, {found.read.total()} readings, faults: {found.faults or 'none'}")  # noqa: T201
-    sys.exit(bool(found.faults))
-
-
-if __name__ == "__main__":
-    main()

@@ -6,6 +6,7 @@ Passwords are checked by argon2 here, as in the field.
 from __future__ import annotations
 
 import os
+import poplib
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +14,6 @@ from pathlib import Path
 import pytest
 import trustme
 
-from oct.store import mailboxes
 from tests.adapters.pop.boxes import LOGIN, PASSWORD, House, Opened, Opener, letter, write_identity
 
 OWNER = 1
@@ -60,8 +60,14 @@ def bodies(folder: Path) -> list[bytes]:
     return sorted(text[text.index(b"Subject: retour") :].replace(b"\n", b"\r\n") for text in found)
 
 
-def test_poplib_reads_and_deletes(opened: Opened) -> None:
-    client = opened.logged_in()
+@pytest.mark.parametrize("starttls", [True, False])
+def test_poplib_reads_and_deletes(opened: Opened, starttls: bool) -> None:
+    """By STLS and by TLS from the start."""
+    client = poplib.POP3("127.0.0.1", opened.server.ports[0], timeout=20) if starttls else opened.client()
+    if starttls:
+        client.stls(context=opened.trusting)
+    client.user(LOGIN)
+    client.pass_(PASSWORD)
     for number, expected in enumerate(returns(), 1):
         _, lines, octets = client.retr(number)
         assert b"".join(line + b"\r\n" for line in lines) == expected
@@ -121,7 +127,3 @@ def test_mpop_keeps_on_the_server_what_it_read_and_never_reads_it_again(
     opened.house.put(OWNER, letter(LOGIN, 4))
     run(command, folder)
     assert len(bodies(stored / "new")) == 4
-    with opened.house.store.begin() as conn:
-        mailboxes.redeliver(conn, OWNER, 0, 1_800_000_000_000, "operatrice")
-    run(command, folder)
-    assert len(bodies(stored / "new")) == 8

@@ -1,4 +1,4 @@
-"""P6: a killed server loses nothing. The long form of this test is `tests/adapters/pop/storm.py` by itself."""
+"""P6: a killed server loses nothing. `make soak` runs its long form."""
 
 from __future__ import annotations
 

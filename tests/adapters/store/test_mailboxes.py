@@ -89,7 +89,6 @@ def test_nobody_reads_or_deletes_in_a_mailbox_of_somebody_else(store: Store) -> 
         item = put(conn, one, b"a\r\n", NOW)
         assert mailboxes.hide(conn, other, [item], NOW) == 0
         assert mailboxes.mark_fetched(conn, other, [item], NOW) == 0
-        assert mailboxes.redeliver(conn, other, 0, NOW, "op") == 0
         (kept,) = mailboxes.listing(conn, one)
         assert kept.fetched_at is None
 
@@ -101,28 +100,26 @@ def test_what_was_deleted_is_kept_and_comes_back_as_new(store: Store) -> None:
         message_id = arrive(conn, 1)
         payload_id = payloads.put(conn, VAULT, b"late\r\n", NOW + 10)
         old = put(conn, owner, b"old\r\n", NOW)
-        late = mailboxes.deposit(conn, owner, payload_id, consign(conn, message_id, 1), 6, NOW + 10)
+        late_consignment = consign(conn, message_id, 1)
+        late = mailboxes.deposit(conn, owner, payload_id, late_consignment, 6, NOW + 10)
         before = {item.id: item.uid for item in mailboxes.listing(conn, owner)}
         mailboxes.mark_fetched(conn, owner, [old, late], NOW + 20)
         mailboxes.hide(conn, owner, [old, late], NOW + 20)
         assert mailboxes.listing(conn, owner) == []
-        assert mailboxes.redeliver(conn, owner, NOW + 10, NOW + 30, "operatrice") == 1
+        assert mailboxes.show_again(conn, late_consignment, NOW + 30)
         (back,) = mailboxes.listing(conn, owner)
-        assert (back.id, back.fetched_at, back.arrived_at) == (late, None, NOW + 10)
+        assert (back.id, back.fetched_at, back.arrived_at) == (late, None, NOW + 30)
         assert back.uid not in before.values()
         assert payloads.get(conn, VAULT, back.payload_id) == b"late\r\n"
-        last = events.of_message(conn, message_id)[-1]
-        assert (last.kind, last.actor) == ("redepose", "operatrice")
 
 
-def test_what_is_past_its_retention_is_shown_no_more_and_cannot_come_back(store: Store) -> None:
+def test_what_is_past_its_retention_is_shown_no_more(store: Store) -> None:
     with store.begin() as conn:
         owner = add_practitioner(conn)
         put(conn, owner, b"a\r\n", NOW)
         (item,) = mailboxes.listing(conn, owner)
         payloads.destroy(conn, item.payload_id, NOW + 1)
         assert mailboxes.listing(conn, owner) == []
-        assert mailboxes.redeliver(conn, owner, 0, NOW + 2, "op") == 0
 
 
 def test_counts_tell_what_waits_and_what_was_never_read(store: Store) -> None:
