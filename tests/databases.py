@@ -54,22 +54,100 @@ class Postgres:
             connection.execute(statement.encode())
 
 
+class Cluster:
+    """A PostgreSQL of one's own, from the binaries of the machine, which can be stopped at once and started again."""
+
+    def __init__(self, home: Path) -> None:
+        binaries = _binaries()
+        if binaries is None:
+            raise RuntimeError(INSTRUCTION)
+        self._binaries = binaries
+        self._home = home
+        self._log = home / "log"
+        self._user = _unprivileged()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def create(self) -> Postgres:
+        """Makes the cluster and starts it."""
+        self._log.touch()
+        if self._user is not None:
+            os.chown(self._home, self._user.pw_uid, self._user.pw_gid)
+        options = ["--username=oct", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+        if self._launch([self._binaries / "initdb", "-D", self._home / "data", *options]).wait(START_S):
+            raise RuntimeError(f"initdb failed:\n{self._log.read_text()}")
+        self.start()
+        return Postgres(
+            URL.create("postgresql+psycopg", username="oct", database="postgres", query={"host": str(self._home)})
+        )
+
+    def start(self) -> None:
+        """Starts the server and waits until it answers."""
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._home),
+            "fsync": "off",
+            "full_page_writes": "off",
+            "shared_buffers": "32MB",
+            "max_connections": "80",
+            "wal_level": "minimal",
+            "max_wal_senders": "0",
+        }
+        given = [f"--{name}={value}" for name, value in settings.items()]
+        self._process = self._launch([self._binaries / "postgres", "-D", self._home / "data", *given])
+        self._await(self._process)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stops the server: SIGINT ends its sessions first, SIGQUIT is its immediate stop, a crash."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(how)
+            self._process.wait(START_S)
+
+    def _launch(self, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
+        who = self._user
+        with self._log.open("ab") as output:
+            if who is None:
+                return subprocess.Popen(command, cwd=self._home, stdout=output, stderr=output)
+            return subprocess.Popen(
+                command,
+                cwd=self._home,
+                stdout=output,
+                stderr=output,
+                user=who.pw_uid,
+                group=who.pw_gid,
+                extra_groups=[],
+            )
+
+    def _await(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                psycopg.connect(f"host={self._home} user=oct dbname=postgres").close()
+                return
+            except psycopg.OperationalError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}") from None
+                time.sleep(0.05)
+
+
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """The server of a session."""
     if given := os.environ.get(VARIABLE):
         yield Postgres(make_url(given).set(drivername="postgresql+psycopg"))
         return
-    binaries = _binaries()
-    if binaries is None:
-        raise RuntimeError(INSTRUCTION)
+    with own_cluster() as (_, server):
+        yield server
+
+
+@contextmanager
+def own_cluster() -> Iterator[tuple[Cluster, Postgres]]:
+    """A cluster in a short temporary directory, for as long as the block runs."""
     home = Path(tempfile.mkdtemp(prefix="octpg"))
+    cluster = Cluster(home)
     try:
-        with _server(binaries, home):
-            yield Postgres(
-                URL.create("postgresql+psycopg", username="oct", database="postgres", query={"host": str(home)})
-            )
+        yield cluster, cluster.create()
     finally:
+        cluster.stop()
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -91,62 +169,9 @@ def _binaries() -> Path | None:
     return max((path.parent for path in installed), key=lambda path: int(path.parent.name), default=None)
 
 
-@contextmanager
-def _server(binaries: Path, home: Path) -> Iterator[None]:
-    data, log = home / "data", home / "log"
-    log.touch()
-    if (user := _unprivileged()) is not None:
-        os.chown(home, user.pw_uid, user.pw_gid)
-    options = ["--username=oct", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-    if _launch([binaries / "initdb", "-D", data, *options], home, log, user).wait(START_S):
-        raise RuntimeError(f"initdb failed:\n{log.read_text()}")
-    settings = {
-        "listen_addresses": "",
-        "unix_socket_directories": str(home),
-        "fsync": "off",
-        "full_page_writes": "off",
-        "shared_buffers": "32MB",
-        "max_connections": "50",
-        "wal_level": "minimal",
-        "max_wal_senders": "0",
-    }
-    given = [f"--{name}={value}" for name, value in settings.items()]
-    process = _launch([binaries / "postgres", "-D", data, *given], home, log, user)
-    try:
-        _await(process, home, log)
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(START_S)
-
-
 def _unprivileged() -> pwd.struct_passwd | None:
     """Who runs the server in place of root; None when we are not root."""
     if os.geteuid() != 0:
         return None
     users = {user.pw_name: user for user in pwd.getpwall()}
     return users.get("postgres") or users["nobody"]
-
-
-def _launch(
-    command: Sequence[str | Path], home: Path, log: Path, user: pwd.struct_passwd | None
-) -> subprocess.Popen[bytes]:
-    with log.open("ab") as output:
-        if user is None:
-            return subprocess.Popen(command, cwd=home, stdout=output, stderr=output)
-        return subprocess.Popen(
-            command, cwd=home, stdout=output, stderr=output, user=user.pw_uid, group=user.pw_gid, extra_groups=[]
-        )
-
-
-def _await(process: subprocess.Popen[bytes], home: Path, log: Path) -> None:
-    """Wait until the server answers."""
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            psycopg.connect(f"host={home} user=oct dbname=postgres").close()
-            return
-        except psycopg.OperationalError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}") from None
-            time.sleep(0.05)

@@ -7,6 +7,7 @@ writes nothing to disk.
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -35,6 +36,25 @@ class Broker:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def flush(self) -> None:
+        """FLUSHALL: every queue and every unacknowledged task is gone, the connections stay."""
+        with socket.create_connection(self.address, timeout=5) as connection:
+            connection.sendall(b"FLUSHALL\r\n")
+            assert connection.recv(16).startswith(b"+OK")
+
+    def freeze(self) -> None:
+        """From now on it accepts connections and answers nothing."""
+        self._running.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It answers again, what it was asked in the meantime too."""
+        self._running.send_signal(signal.SIGCONT)
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
 
     def _answers(self) -> bool:
         try:

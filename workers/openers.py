@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess, parent_process
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -23,6 +24,8 @@ from celery import signals
 from oct.bootstrap import open_workshop, runner
 from oct.settings import Settings
 from oct.steps.runner import Runner
+from oct.steps.workshop import Workshop
+from oct.store import messages
 from workers.app import make_app
 from workers.tasks import register
 
@@ -78,6 +81,23 @@ class Openers:
         while not self._stopping.is_set():
             self._hearing.recv_bytes()
             self._ready()
+
+
+def take_back(workshop: Workshop, name: str) -> int:
+    """Ends the leases of processes of the pool that died, known by the identifiers in their names; how many rows."""
+    with workshop.store.read() as conn:
+        owners = messages.holders(conn, f"{name}/")
+    dead = {pid for owner in owners if (pid := _pool_process(owner)) and not Path(f"/proc/{pid}").exists()}
+    if not dead:
+        return 0
+    with workshop.store.begin() as conn:
+        return sum(messages.release_leases(conn, f"{name}/{pid}/") for pid in sorted(dead))
+
+
+def _pool_process(owner: str) -> str:
+    """The identifier in the name of a claim `NAME/PID/N`; empty for a claim `NAME/N` of a thread of the parent."""
+    _, *rest = owner.split("/")
+    return rest[0] if len(rest) > 1 else ""
 
 
 def _serve(settings: Settings, name: str, prepare: Callable[[], None], telling: Connection) -> None:

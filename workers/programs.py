@@ -9,11 +9,15 @@ from oct import programs
 from oct.bootstrap import runner
 from oct.programs import Program
 from oct.settings import Settings
+from oct.steps.runner import Lookout
 from oct.steps.workshop import Workshop
 from workers.app import make_app
-from workers.openers import Openers
+from workers.openers import Openers, take_back
 from workers.ringer import Ringer
 from workers.schedule import EXPIRES_S, ring_for_due
+
+_DEAD_MS = 5_000
+"""How often it is looked whether a process that opens died with a message in hand."""
 
 
 def front_door(settings: Settings, workshop: Workshop) -> Program:
@@ -26,7 +30,10 @@ def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[
     """Role worker: processes that open what is rung for, and threads here that send. One thread here opens what nobody
     rang for, so that a broker that is away costs speed and nothing else."""
     hand = runner(settings, workshop, name, processors=1, senders=settings.worker.senders)
-    return Program(workshop, [hand, Openers(settings, name, hand.outgoing.ring, prepare)])
+    openers = Openers(settings, name, hand.outgoing.ring, prepare)
+    return Program(
+        workshop, [hand, openers, Lookout([partial(take_back, workshop, name)], _DEAD_MS, hand.incoming.ring)]
+    )
 
 
 def beat(settings: Settings, workshop: Workshop) -> Program:

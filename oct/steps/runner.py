@@ -5,16 +5,17 @@ processes, share one database, each under its own name. A runner whose threads a
 told to, by the identifiers of messages (`process`), through the same claim: what is not due, or in other hands, is
 left. `Lookout` does at intervals what is not anybody's work.
 
-A step that fails with a StoreError leaves the rows to their lease, to be looked at again later; any other failure is
-a defect, is logged by type and place, and never ends the thread. A message that was left open by a process that died is
-a suspect: it is opened alone, no other suspect at the same time in this process, and each opening is on disk before it
-begins; after `tries` of them the step holds it (H3).
+A step that fails with a StoreError gives its rows back as soon as the database answers (`leavings`); any other failure
+is a defect, is logged by type and place, leaves the rows to their lease, and never ends the thread. A message that was
+left open by a process that died is a suspect: it is opened alone, no other suspect at the same time in this process,
+and each opening is on disk before it begins; after `tries` of them the step holds it (H3).
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -22,9 +23,10 @@ from itertools import count
 import structlog
 
 from oct.domain.admission import Origin
-from oct.errors import OctError, described
+from oct.errors import OctError, StoreError, described
 from oct.steps.deliver import deliver
 from oct.steps.increments import keep_increment
+from oct.steps.leavings import Leavings
 from oct.steps.notices import note
 from oct.steps.process import process
 from oct.steps.send import Connect, send
@@ -87,6 +89,7 @@ class Runner:
         self._name = name
         self._claims = count()
         self._one_suspect = threading.Lock()
+        self._leavings = Leavings(workshop.store)
         self._stopping = threading.Event()
         self.incoming = Bell()
         """Rung when messages were received."""
@@ -113,6 +116,7 @@ class Runner:
         self.outgoing.ring()
         for thread in self._threads:
             thread.join()
+        self._leavings.stop()
 
     def _work(self, some: Callable[[], bool], bell: Bell) -> None:
         while not self._stopping.is_set():
@@ -126,7 +130,11 @@ class Runner:
         return _survived(partial(self._process_some, ids))
 
     def _process_some(self, ids: Sequence[int] | None = None) -> bool:
-        owner, lease = self._owner(), self._pace.lease
+        with self._claim_of() as owner:
+            return not self._leavings.waiting and self._process_as(owner, ids)
+
+    def _process_as(self, owner: str, ids: Sequence[int] | None) -> bool:
+        lease = self._pace.lease
         with self._workshop.store.begin() as conn:
             now = self._workshop.clock()
             claimed = (
@@ -161,7 +169,10 @@ class Runner:
                 self._bring([replace(message, attempts=message.attempts + 1)], owner)
 
     def _send_some(self) -> bool:
-        owner = self._owner()
+        with self._claim_of() as owner:
+            return not self._leavings.waiting and self._send_as(owner)
+
+    def _send_as(self, owner: str) -> bool:
         claim = consignments.claim_any if self._pace.any_recipient else consignments.claim
         with self._workshop.store.begin() as conn:
             claimed = claim(conn, owner, self._workshop.clock(), self._pace.lease, self._pace.batch)
@@ -170,9 +181,16 @@ class Runner:
         send(self._workshop, claimed, owner, self._connect)
         return True
 
-    def _owner(self) -> str:
-        """A name that no other claim has; its beginning is the program's."""
-        return f"{self._name}{next(self._claims)}"
+    @contextmanager
+    def _claim_of(self) -> Iterator[str]:
+        """A name that no other claim has; its beginning is the program's. What is under it when the database goes away
+        is left."""
+        owner = f"{self._name}{next(self._claims)}"
+        try:
+            yield owner
+        except StoreError:
+            self._leavings.leave(owner)
+            raise
 
 
 class Lookout:

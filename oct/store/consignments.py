@@ -178,6 +178,11 @@ def release_leases(conn: Connection, owner_prefix: str) -> int:
     return leases.release(conn, consignments, owner_prefix)
 
 
+def give_back(conn: Connection, owners: Sequence[str]) -> None:
+    """Undo the claims of an owner who could not end them."""
+    leases.give_back(conn, consignments, owners)
+
+
 def by_id(conn: Connection, consignment_id: int) -> Consignment | None:
     """The consignment of an id."""
     row = conn.execute(select(*_COLUMNS).where(consignments.c.id == consignment_id)).one_or_none()

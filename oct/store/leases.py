@@ -10,6 +10,7 @@ SQLite has one writer at a time; PostgreSQL has many, who step over each other's
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Update,
     bindparam,
     or_,
+    select,
     update,
 )
 
@@ -74,3 +76,18 @@ def release(conn: Connection, table: Table, owner_prefix: str) -> int:
         .values(lease_until=None)
     )
     return done.rowcount
+
+
+def give_back(conn: Connection, table: Table, owners: Sequence[str]) -> None:
+    """End these claims as if they had never been: who claims the rows next sees nothing of them."""
+    conn.execute(
+        update(table).where(table.c.lease_owner.in_(owners)).values(lease_owner=None, lease_until=None),
+    )
+
+
+def holders(conn: Connection, table: Table, owner_prefix: str) -> list[str]:
+    """The owners of unfinished claims whose names begin so."""
+    held = table.c.due_at.is_not(None) & table.c.lease_until.is_not(None)
+    owner = table.c.lease_owner
+    found = select(owner).where(held, owner.startswith(owner_prefix, autoescape=True)).distinct()
+    return list(conn.execute(found).scalars())

@@ -204,6 +204,16 @@ def release_leases(conn: Connection, owner_prefix: str) -> int:
     return leases.release(conn, messages, owner_prefix)
 
 
+def give_back(conn: Connection, owners: Sequence[str]) -> None:
+    """Undo the claims of an owner who could not begin or end them; none of them makes a suspect."""
+    leases.give_back(conn, messages, owners)
+
+
+def holders(conn: Connection, owner_prefix: str) -> list[str]:
+    """Who holds leases, of those whose names begin so."""
+    return leases.holders(conn, messages, owner_prefix)
+
+
 def by_id(conn: Connection, message_id: int) -> Message | None:
     """The message of an id."""
     return _one(conn, messages.c.id == message_id)

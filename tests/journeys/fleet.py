@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from oct.crypto.atrest import create_master_key
 from oct.store import consignments, messages
 from oct.store.engine import Store, open_store
-from tests.journeys.golden import PKI
+from tests.journeys.golden import CLAIMS, PKI
 from tests.journeys.outside import Outside
-from tests.journeys.waiting import until
-from tests.journeys.world import OCT_PROGRAM, ROOT, free_port
+from tests.journeys.waiting import PATIENCE_S, until
+from tests.journeys.world import OCT_PROGRAM, ROOT, free_port, oct_command
 
 _START_S = 60
+_RESTART_S = 0.3
 
 
 class Fleet:
@@ -55,6 +61,30 @@ class Fleet:
         self._processes[name].kill()
         self._processes[name].wait()
 
+    @contextmanager
+    def supervised(self) -> Iterator[None]:
+        """Starts again every process that ends while the block runs, as systemd and Docker do."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_RESTART_S):
+                self.launch(*(name for name, process in self._processes.items() if process.poll() is not None))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
+
+    def processes(self) -> list[int]:
+        """The identifiers of all that runs now, the children too."""
+        found = [process.pid for process in self._processes.values() if process.poll() is None]
+        for pid in found:
+            found += _children(pid)
+        return found
+
     def stop(self, *names: str) -> list[int]:
         """SIGTERM to all of them; their exit codes, -9 for one that had to be killed after 20 s."""
         for name in names:
@@ -74,9 +104,9 @@ class Fleet:
         """All that a process wrote since it was last started."""
         return self._log(name).read_text(encoding="utf-8")
 
-    def settle(self) -> None:
+    def settle(self, seconds: float = PATIENCE_S) -> None:
         """Waits until nothing is left to open nor to send."""
-        until("nothing is due", lambda: not self._due())
+        until("nothing is due", lambda: not self._due(), seconds)
 
     def close(self) -> None:
         """Ends everything."""
@@ -118,3 +148,28 @@ class Fleet:
 
     def _log(self, name: str) -> Path:
         return self.directory / f"{name}.log"
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):  # it may end while it is looked at
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    return found
+
+
+def fill(directory: Path, url: str) -> None:
+    """Makes what fleets start from, by the operator's commands: keys in a directory, an empty database migrated and
+    filled with the golden practitioners, insurers and certificates."""
+    master = directory / "keys" / "master"
+    master.mkdir(parents=True)
+    create_master_key(master / "essai.master")
+    for own in ("oct.key", "oct.pem", "oct-old.key", "oct-old.pem"):
+        shutil.copy(PKI / own, directory / "keys")
+    (directory / "oct.toml").write_text(f'[store]\nurl = "{url}"\n', encoding="utf-8")
+    oct_command(directory, "migrate")
+    oct_command(directory, "init", ".")
+    oct_command(directory, "ps", "import", str(CLAIMS / "praticiens.csv"))
+    for table in ("orgdest.csv", "amc.csv"):
+        oct_command(directory, "insurers", "import", str(CLAIMS / table))
+    oct_command(directory, "certs", "add", str(PKI / "chaine.pem"), *map(str, PKI.glob("*@*.pem")))

@@ -12,15 +12,13 @@ from uuid import uuid4
 
 import pytest
 
-from oct.crypto.atrest import create_master_key
 from tests.databases import Postgres
-from tests.journeys.fleet import Fleet
-from tests.journeys.golden import CLAIMS, PKI
+from tests.journeys.fleet import Fleet, fill
 from tests.journeys.judgement import everything_arrived_once
 from tests.journeys.practice import GARE, KINE, LABO, PONT
 from tests.journeys.traffic import Traffic
 from tests.journeys.waiting import until
-from tests.journeys.world import OCT_PROGRAM, free_port, oct_command
+from tests.journeys.world import OCT_PROGRAM, free_port
 from tests.valkey import Broker
 
 SEED = 20_261_200
@@ -40,20 +38,8 @@ class Filled:
 
 @pytest.fixture(scope="module")
 def filled(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
-    """Made by the operator's commands: `oct migrate`, then imports."""
     directory, name = tmp_path_factory.mktemp("filling"), f"oct_filled_{uuid4().hex}"
-    master = directory / "keys" / "master"
-    master.mkdir(parents=True)
-    create_master_key(master / "essai.master")
-    for own in ("oct.key", "oct.pem", "oct-old.key", "oct-old.pem"):
-        shutil.copy(PKI / own, directory / "keys")
-    (directory / "oct.toml").write_text(f'[store]\nurl = "{postgres_server.create(name)}"\n', encoding="utf-8")
-    oct_command(directory, "migrate")
-    oct_command(directory, "init", ".")
-    oct_command(directory, "ps", "import", str(CLAIMS / "praticiens.csv"))
-    for table in ("orgdest.csv", "amc.csv"):
-        oct_command(directory, "insurers", "import", str(CLAIMS / table))
-    oct_command(directory, "certs", "add", str(PKI / "chaine.pem"), *map(str, PKI.glob("*@*.pem")))
+    fill(directory, postgres_server.create(name))
     yield Filled(directory, name)
     postgres_server.drop(name)
 

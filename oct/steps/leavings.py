@@ -1,0 +1,58 @@
+"""What a worker left when the database went away under it: its leases, given back as soon as the database answers.
+
+Without this, what was claimed would wait until the lease ends, and then count as left by a process that died, a
+suspect (H3). The outcome of a commit that broke is unknown, so a claim that failed is given back too, whether it took
+anything or not. While something is left, nothing new is to be claimed (`waiting`).
+"""
+
+from __future__ import annotations
+
+import threading
+
+from oct.errors import StoreError
+from oct.store import consignments, messages
+from oct.store.engine import Store
+
+_PAUSE_S = 0.5
+
+
+class Leavings:
+    """The names of claims that were left. Thread-safe; a thread of its own gives them back, when there are some."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._owners: set[str] = set()
+        self._stopping = threading.Event()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the database has not been told yet."""
+        return bool(self._owners)
+
+    def leave(self, owner: str) -> None:
+        """This claim will not be worked on by us."""
+        with self._lock:
+            alone = not self._owners
+            self._owners.add(owner)
+        if alone:
+            threading.Thread(target=self._give_back, name="leavings", daemon=True).start()
+
+    def stop(self) -> None:
+        """No longer tries: the next process of the same name takes back what is left."""
+        self._stopping.set()
+
+    def _give_back(self) -> None:
+        while not self._stopping.wait(_PAUSE_S):
+            with self._lock:
+                left = sorted(self._owners)
+            try:
+                with self._store.begin() as conn:
+                    messages.give_back(conn, left)
+                    consignments.give_back(conn, left)
+            except StoreError:
+                continue
+            with self._lock:
+                self._owners.difference_update(left)
+                if not self._owners:
+                    return
