@@ -117,6 +117,39 @@ def test_a_database_that_fails_is_a_451_with_a_fixed_text(pieces: Bench) -> None
     assert pieces.receive(GOLDEN, PONT).code == 250
 
 
+def test_p3_a_full_database_is_a_452_and_the_first_250_comes_with_the_room(pieces: Bench) -> None:
+    """The error is the database's own; what was kept is whole."""
+    first, large = kept(pieces, pieces.receive(GOLDEN, PONT)), other(2) + b"x" * (1 << 20)
+    for full, code in ((True, 452), (False, 250)):
+        _fill(pieces, full=full)
+        assert pieces.receive(large, PONT).code == code
+    with pieces.workshop.store.read() as conn:
+        assert payloads.get(conn, pieces.workshop.vault, first.payload_id) == GOLDEN
+        assert sum(messages.counts(conn, 0).values()) == 2
+        if pieces.workshop.store.dialect == "sqlite":
+            assert conn.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+
+
+def _fill(pieces: Bench, *, full: bool) -> None:
+    """Leaves no page to SQLite; has PostgreSQL say what it says on a full disk."""
+    store = pieces.workshop.store
+    if store.dialect == "sqlite":
+        with store.read() as conn:
+            pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()
+        event.listen(
+            store.engine, "connect", lambda raw, _: raw.execute(f"PRAGMA max_page_count = {pages if full else 1 << 30}")
+        )
+        store.close()
+        return
+    with store.begin() as conn:
+        if full:
+            conn.execute(text("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+                              "$$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '53100'; END $$"))  # fmt: skip
+            conn.execute(text("CREATE TRIGGER full_disk BEFORE INSERT ON messages EXECUTE FUNCTION full_disk()"))
+        else:
+            conn.execute(text("DROP TRIGGER full_disk ON messages"))
+
+
 def test_h6_an_insurer_writes_only_from_its_networks_when_they_are_named(pieces: Bench) -> None:
     """550 from anywhere else; practitioners write from where they are."""
     loire = "01422@422.01.rss.fr"
