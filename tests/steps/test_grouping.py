@@ -3,37 +3,253 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
+from oct.domain.journey import LotState
+from oct.errors import RuleError
+from oct.steps import gather as gathering
 from oct.steps.gather import gather
-from tests.claims import Batch, Claim
-from tests.steps.resending_rig import LOIRE, Rig, rig
+from oct.steps.release import refuse, release
+from oct.steps.sweep import sweep
+from oct.store import certificates, events, payloads
+from oct.store.consignments import Consignment
+from oct.store.messages import Message
+from oct.store.overview import overview
+from oct.store.story import Story, tell
+from tests.claims import Batch, dre, enriched, records_of
+from tests.steps.bench import add_certificates
+from tests.steps.grouping_rig import GARE, GARE_ADDRESS, WINDOW, Group, as_gare, group, lot, without_grouping
+from tests.steps.resending_rig import ADDRESS, LOIRE, MUTUELLE, TO_LOIRE, file_of, mail
 
-WINDOW = '[grouping]\nwindow = "1h"\n'
+ONE, TWO, THREE = lot(1), lot(2), lot(3)
 
 
 @pytest.fixture
-def pieces(tmp_path: Path, database_url: str) -> Iterator[Rig]:
-    with rig(tmp_path, database_url, WINDOW) as made:
+def pieces(tmp_path: Path, database_url: str) -> Iterator[Group]:
+    with group(tmp_path, database_url) as made:
         yield made
 
 
-def lot(number: int) -> Batch:
-    return Batch((Claim(number),), number)
+def story(pieces: Group, message: Message) -> Story:
+    with pieces.rig.workshop.store.read() as conn:
+        found = tell(conn, message.id)
+    assert found is not None
+    return found
 
 
-def test_smoke(pieces: Rig) -> None:
-    one, two = lot(1), lot(2)
-    first = pieces.submit(one)
-    second = pieces.submit(two)
+def sending(pieces: Group, message: Message) -> Consignment:
+    """The one sending that carries a message's lots."""
+    (carrier,) = {one.consignment_id for one in pieces.rig.rows(message)}
+    return next(one for one in story(pieces, message).consignments if one.id == carrier)
+
+
+def test_several_messages_leave_as_one_file_lots_byte_identical_in_order_of_arrival(pieces: Group) -> None:
+    """A15, L1, L2, L5: one new 000 and 999 around the lots of two practices, sent once the window of the first ends."""
+    first, second, third = pieces.rig.submit(ONE, TWO), pieces.submit_gare(ONE), pieces.rig.submit(THREE)
+    assert (gather(pieces.rig.workshop), pieces.arrived()) == (0, [])
+    assert all("Prêt, part groupé avec d'autres envois sous 1 h : - lot FSE" in text for text in pieces.rig.texts)
+    assert pieces.close_window() == 1
+    (arrived,) = pieces.arrived()
+    assert arrived.lots == [ONE.content(), TWO.content(), as_gare(ONE), THREE.content()]
+    opening, *_, closing = records_of(arrived.file.data)
+    assert (opening[3:19], opening[25:27], opening[47:49]) == (b"OT00000552100554", b"CT", b"TR")
+    assert (closing[55:63], closing[82:85]) == (b"00000022", b"004")
+    assert arrived.letter.subject.endswith("/00004")
+    for message in (first, second, third):
+        assert set(pieces.rig.states(message)) == {LotState.DELIVERED}
+        assert sending(pieces, message).file_id == arrived.file.file_id
+    assert pieces.close_window() == 0
+    assert len(pieces.arrived()) == 1
+
+
+def test_its_story_is_told_from_each_message_and_from_each_identifier(pieces: Group) -> None:
+    """J1, J2: in both directions, of its own lots alone, and nothing is left of the file that waited."""
+    first, second = pieces.rig.submit(ONE), pieces.submit_gare(TWO)
+    waiting = [sending(pieces, message) for message in (first, second)]
+    with pieces.rig.workshop.store.read() as conn:
+        seen = overview(conn, pieces.rig.clock())
+    assert (seen.consignments["gathering"], seen.oldest_gathering) == (2, waiting[0].created_at)
+    pieces.close_window()
+    left = sending(pieces, second)
+    assert left.message_id == first.id
+    for message, own, waited in ((first, "421234567/001/FSE", waiting[0]), (second, f"{GARE}/002/FSE", waiting[1])):
+        told = story(pieces, message)
+        assert {one.id: one.replaced_by for one in told.consignments}[waited.id] == left.id
+        before, after = (one for one in told.events if one.kind == "groupage")
+        assert (before.outcome, before.consignment_id, before.data["lots"]) == ("attente", waited.id, [own])
+        assert (after.outcome, after.consignment_id, after.data["lots"]) == ("pret", left.id, [own])
+        assert after.data["remplace"] == waited.id
+        assert [one.outcome for one in told.events if one.consignment_id == left.id and one.kind == "remise"] == [
+            "remis"
+        ]
+    with pieces.rig.workshop.store.read() as conn:
+        for identifier in (left.file_id, left.compostage, left.message_uid):
+            assert events.find(conn, identifier) == [first.id, second.id]
+        assert overview(conn, pieces.rig.clock()).oldest_gathering is None
+        assert not payloads.exists(conn, waiting[0].payload_id)
+
+
+def test_a_file_addressed_by_the_practitioner_is_never_grouped(pieces: Group) -> None:
+    """S1, C4: it leaves at once, byte for byte; so does one of contract 99, under the practitioner's own header."""
+    data = file_of([ONE], TO_LOIRE)
+    pieces.rig.take(mail(data), ADDRESS)
+    pieces.rig.submit(Batch((enriched(5),), 5), recipient=TO_LOIRE)
+    plain, split = pieces.arrived()
+    assert plain.file.data == data
+    assert records_of(split.file.data)[0] == records_of(data)[0]
+    assert pieces.arrived(MUTUELLE) == []
+    assert pieces.close_window() == 1
+    assert len(pieces.arrived(MUTUELLE)) == 1
+
+
+def test_the_amc_flow_is_grouped_apart_from_the_practitioners_own_dre(pieces: Group) -> None:
+    """C5, C6: whose ARL it is stays plain."""
+    pieces.rig.submit(Batch((enriched(5),), 5), Batch((dre(7),), 7))
+    pieces.rig.submit(Batch((enriched(6),), 6), Batch((dre(8),), 8))
+    assert pieces.close_window() == 3
+    files = pieces.arrived(MUTUELLE)
+    assert sorted([lot.number for lot in one.file.lots] for one in files) == [["007", "008"], ["999", "998"]]
+
+
+def test_under_the_practitioners_number_each_has_a_file(tmp_path: Path, sqlite_url: str) -> None:
+    """A9: the sender stands in the 000."""
+    with group(tmp_path, sqlite_url, WINDOW + '[conventions]\namo_sender = "ps"\n') as pieces:
+        pieces.rig.submit(ONE)
+        pieces.submit_gare(ONE)
+        pieces.rig.submit(TWO)
+        assert pieces.close_window() == 2
+        files = sorted([one.lots for one in pieces.arrived()], key=len)
+        assert files == [[as_gare(ONE)], [ONE.content(), TWO.content()]]
+
+
+def test_processes_that_look_at_the_same_moment_send_one_file(pieces: Group) -> None:
+    """P2."""
+    for batch in (ONE, TWO, THREE):
+        pieces.rig.submit(batch)
+    pieces.rig.clock.pass_hours(1)
+    start = Barrier(4)
+
+    def look(_: int) -> int:
+        start.wait()
+        return gather(pieces.rig.workshop)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(look, range(4))) == 1
+    pieces.rig.work()
+    assert [len(one.lots) for one in pieces.arrived()] == [3]
+
+
+def test_a_crash_before_the_commit_leaves_the_files_waiting(pieces: Group, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P2: run twice is run once."""
+    message = pieces.rig.submit(ONE)
+    pieces.rig.clock.pass_hours(1)
+    with monkeypatch.context() as broken:
+        broken.setattr(gathering, "_sealed_event", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            gather(pieces.rig.workshop)
+    assert sending(pieces, message).state == "gathering"
+    assert (gather(pieces.rig.workshop), gather(pieces.rig.workshop)) == (1, 0)
+    pieces.rig.work()
+    assert [one.lots for one in pieces.arrived()] == [[ONE.content()]]
+
+
+def test_a_window_taken_back_lets_leave_what_waits(pieces: Group) -> None:
+    """A15: nothing stays behind when the setting changes."""
+    pieces.rig.submit(ONE)
+    workshop = without_grouping(pieces).rig.workshop
+    assert gather(workshop) == 1
+    pieces.rig.work()
+    assert len(pieces.arrived()) == 1
+
+
+def test_a_lot_sent_again_while_the_first_waits_is_known(pieces: Group) -> None:
+    """D2: forwarded once."""
+    pieces.rig.submit(ONE)
+    again = pieces.rig.submit(ONE)
+    assert pieces.rig.states(again) == [LotState.DUPLICATE]
+    assert "il est en cours d'envoi" in pieces.rig.texts[-1]
+    pieces.close_window()
+    assert [one.lots for one in pieces.arrived()] == [[ONE.content()]]
+
+
+def test_silence_is_told_to_each_of_its_own_lots(pieces: Group) -> None:
+    """D1."""
+    pieces.rig.submit(ONE)
+    pieces.submit_gare(TWO)
+    pieces.close_window()
+    pieces.rig.clock.pass_hours(48)
+    assert pieces.rig.watch() == 2
+    for address, own, other in ((ADDRESS, "lot 001", "lot 002"), (GARE_ADDRESS, "lot 002", "lot 001")):
+        text = pieces.texts(address)[-1]
+        assert own in text
+        assert other not in text
+
+
+def test_a_certificate_that_went_bad_meanwhile_holds_each_file_and_the_sweep_lets_them_leave(pieces: Group) -> None:
+    """L6, H8: as at processing; nobody has to ask, and each practitioner is told of its own."""
+    first, second = pieces.rig.submit(ONE), pieces.submit_gare(TWO)
+    with pieces.rig.workshop.store.begin() as conn:
+        retired = next(one for one in certificates.list_all(conn) if one.address == LOIRE)
+        certificates.retire(conn, retired.id, 1)
+    assert pieces.close_window() == 2
+    assert pieces.close_window() == 0
+    for message, address in ((first, ADDRESS), (second, GARE_ADDRESS)):
+        (hold,) = pieces.rig.holds(message)
+        assert (hold.code, hold.subject) == ("certificat-absent", "file")
+        assert pieces.rig.states(message) == [LotState.HELD]
+        assert "qui devait partir groupé avec d'autres, est en attente" in pieces.texts(address)[-1]
+    assert sweep(pieces.rig.workshop) == 0
+    with pieces.rig.workshop.store.begin() as conn:
+        add_certificates(conn, f"{LOIRE}.pem")
+    assert sweep(pieces.rig.workshop) == 2
+    pieces.rig.work()
+    assert [one.lots for one in pieces.arrived()] == [[ONE.content()], [as_gare(TWO)]]
+    assert pieces.rig.states(first) == pieces.rig.states(second) == [LotState.DELIVERED]
+
+
+def test_a_file_that_does_not_hold_what_was_received_never_leaves(
+    pieces: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L1: checked against the digests of the day of arrival."""
+    message = pieces.rig.submit(ONE)
+    monkeypatch.setattr(payloads, "get", lambda *_: file_of([TWO]))
+    pieces.rig.clock.pass_hours(1)
+    assert gather(pieces.rig.workshop) == 1
+    monkeypatch.undo()
+    assert [hold.code for hold in pieces.rig.holds(message)] == ["conservation"]
+    pieces.rig.work()
     assert pieces.arrived() == []
-    assert gather(pieces.workshop) == 0
-    pieces.clock.pass_hours(1)
-    assert gather(pieces.workshop) == 1
-    assert gather(pieces.workshop) == 0
-    pieces.work()
-    assert pieces.arrived() == [one.content(), two.content()]
-    assert len(pieces.outside.of(LOIRE)) == 1
-    assert pieces.states(first) == pieces.states(second) == ["delivered"]
+
+
+def test_a_sending_that_is_refused_is_told_to_each_and_leaves_again_as_it_was(pieces: Group) -> None:
+    """T1, P4."""
+    first, second = pieces.rig.submit(ONE), pieces.submit_gare(TWO)
+    pieces.rig.outside.temper.refuse(550, 1, address=LOIRE)
+    pieces.close_window()
+    assert "n'a pas pu être remis à SAINT ETIENNE (lot 001)" in pieces.texts(ADDRESS)[-1]
+    assert "n'a pas pu être remis à SAINT ETIENNE (lot 002)" in pieces.texts(GARE_ADDRESS)[-1]
+    assert "echec" in {event.outcome for event in pieces.rig.events(second, "remise")}
+    (hold,) = pieces.rig.holds(first)
+    release(pieces.rig.workshop, hold.id, "essai")
+    pieces.rig.work()
+    assert [one.lots for one in pieces.arrived()] == [[ONE.content(), as_gare(TWO)]]
+    assert [event.data["lots"] for event in pieces.rig.events(second, "decision")] == [["002"]]
+
+
+def test_what_the_operator_refuses_is_told_to_each(pieces: Group) -> None:
+    """K2: and its lots have come to their end."""
+    first, second = pieces.rig.submit(ONE), pieces.submit_gare(TWO)
+    pieces.rig.outside.temper.refuse(550, 1, address=LOIRE)
+    pieces.close_window()
+    (hold,) = pieces.rig.holds(first)
+    refuse(pieces.rig.workshop, hold.id, "essai", "Essai.")
+    pieces.rig.work()
+    assert pieces.rig.states(first) == pieces.rig.states(second) == [LotState.REFUSED_HERE]
+    assert "(lot 001) ne sera pas transmis" in pieces.texts(ADDRESS)[-1]
+    assert "(lot 002) ne sera pas transmis" in pieces.texts(GARE_ADDRESS)[-1]
+    with pytest.raises(RuleError, match="retenue-inconnue"):
+        release(pieces.rig.workshop, hold.id, "essai")
