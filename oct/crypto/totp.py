@@ -24,10 +24,18 @@ def generate_secret(chance: Callable[[int], bytes]) -> bytes:
 
 def matching_step(secret: bytes, code: str, now: int) -> int | None:
     """The step whose code this is, around the instant `now` (ms); None when it is no such code."""
-    digits = "".join(code.split())
-    totp = pyotp.TOTP(secret_text(secret))
+    digits = "".join(code.split()).encode()
     steps = (now // _STEP_MS + away for away in _NEIGHBOURS)
-    return next((step for step in steps if hmac.compare_digest(totp.generate_otp(step), digits)), None)
+    return next((step for step in steps if hmac.compare_digest(_code(secret, step).encode(), digits)), None)
+
+
+def code_at(secret: bytes, now: int) -> str:
+    """The code of the instant `now` (ms), as a telephone shows it."""
+    return _code(secret, now // _STEP_MS)
+
+
+def _code(secret: bytes, step: int) -> str:
+    return pyotp.TOTP(secret_text(secret)).generate_otp(step)
 
 
 def secret_text(secret: bytes) -> str:

@@ -14,6 +14,7 @@ from oct.demo.acts import ACTS
 from oct.demo.journal import Entry, journal
 from oct.demo.later_acts import LATER_ACTS
 from oct.demo.stage import Act, Stage
+from oct.demo.visitor import show_around
 from oct.demo.world import World
 
 
@@ -21,6 +22,7 @@ def show(console: Console, directory: Path, stay: Event | None) -> bool:
     """Plays every act; whether all that had to happen did. `stay`: keep running until it is set."""
     console.print(f"Concentrateur d'essai dans {directory}")
     with World(directory) as world:
+        console.print(f"Sa console : http://{_place(world.web)}/")
         stage = Stage(world)
         _play(console, stage)
         entries = journal(world.workshop, [act.trace for act in stage.acts])
@@ -31,7 +33,7 @@ def show(console: Console, directory: Path, stay: Event | None) -> bool:
         if stay is not None:
             doors = f"SMTP {_place(world.door)}, POP {_place(world.pop)}"
             console.print(f"Le concentrateur reste en marche : {doors}. Ctrl-C pour l'arrêter.")
-            stay.wait()
+            show_around(console, world.workshop, f"http://{_place(world.web)}/", stay)
     sent = len({act.trace for act in stage.acts})
     console.print(f"{sent} messages, {len(faults)} écart(s). Rien ne tourne plus." if stay is None else "Arrêté.")
     return not faults

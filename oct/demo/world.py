@@ -133,7 +133,7 @@ class World:
         settings = self._found()
         self.workshop = open_workshop(settings)
         self._register()
-        self.door, self.pop = self._run(settings)
+        self.door, self.pop, self.web = self._run(settings)
         certificate = self._own.certificate
         self._software = {
             sender.number: PractitionerSoftware(
@@ -215,8 +215,9 @@ class World:
         )
         insurers.map_caisse(conn, caisse.regime, caisse.caisse, caisse.centre, LABELS[caisse], insurer_id)
 
-    def _run(self, settings: Settings) -> tuple[tuple[str, int], tuple[str, int]]:
-        """Starts the program on an event loop of its own; where its doors for SMTP and for POP are."""
+    def _run(self, settings: Settings) -> list[tuple[str, int]]:
+        """Starts the program on an event loop of its own; where its doors for SMTP, POP and the web
+        are."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="concentrateur")
         thread.start()
@@ -225,7 +226,7 @@ class World:
         program = embedded(settings, self.workshop)
         asyncio.run_coroutine_threadsafe(program.start(), loop).result()
         self._stack.callback(lambda: asyncio.run_coroutine_threadsafe(program.stop(), loop).result())
-        return ("127.0.0.1", program.ports[0]), ("127.0.0.1", program.pop_ports[0])
+        return [("127.0.0.1", ports[0]) for ports in (program.ports, program.pop_ports, program.web_ports)]
 
 
 _CONFIGURATION = """\
@@ -241,6 +242,9 @@ listen = ["127.0.0.1:0"]
 [pop]
 listen = ["127.0.0.1:0"]
 clear_networks = ["127.0.0.0/8"]
+
+[web]
+listen = ["127.0.0.1:0"]
 
 [dloi]
 issuer = "{issuer}"

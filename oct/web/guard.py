@@ -61,10 +61,11 @@ class Guard:
             await failure(request, 500)(scope, receive, answer.send)
 
     def _refused(self, request: Request) -> int:
-        """The status to refuse a request with before anything looks at it; 0 to let it pass."""
+        """The status to refuse a request with before anything looks at it; 0 to let it pass. No database takes NUL."""
         name, _, port = request.headers.get("host", "").lower().rpartition(":")
         host = name if name and port.isdecimal() else request.headers.get("host", "").lower()
-        if host not in self._rules.hosts:
+        nul = "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]
+        if host not in self._rules.hosts or nul:
             return 400
         length = request.headers.get("content-length", "0")
         return 413 if length.isdecimal() and int(length) > self._rules.max_request else 0

@@ -24,7 +24,7 @@ from oct.web.identity import Identity, SignedIn, cookie_of, peer_of
 from oct.web.qr import enrolment
 from oct.web.refusals import NotSignedInError, TooManyError
 from oct.web.rendering import render
-from oct.web.sign_in_pages import Text
+from oct.web.values import RowNumber, Text
 
 router = APIRouter(prefix="/mon-compte")
 
@@ -96,7 +96,7 @@ def end_factor(request: Request, desk: DeskGiven, person: Person, code: Text) ->
 
 
 @router.post("/sessions/{session_id}")
-def end_session(desk: DeskGiven, person: Person, session_id: int) -> Response:
+def end_session(desk: DeskGiven, person: Person, session_id: RowNumber) -> Response:
     """Ends one of one's own sessions."""
     with desk.workshop.store.begin() as conn:
         close_session(conn, person.identity, session_id, desk.workshop.clock())
@@ -104,7 +104,7 @@ def end_session(desk: DeskGiven, person: Person, session_id: int) -> Response:
 
 
 @router.post("/jetons/{token_id}")
-def end_token(desk: DeskGiven, person: Person, token_id: int) -> Response:
+def end_token(desk: DeskGiven, person: Person, token_id: RowNumber) -> Response:
     """Revokes one of one's own tokens."""
     who = person.identity
     with desk.workshop.store.begin() as conn:

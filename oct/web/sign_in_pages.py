@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from oct.errors import RuleError
@@ -17,13 +15,11 @@ from oct.web.identity import cookie_of, forgery_token, peer_of
 from oct.web.qr import enrolment
 from oct.web.refusals import NotSignedInError, TooManyError
 from oct.web.rendering import render
+from oct.web.values import Text
 
 router = APIRouter()
 
-_TOO_LONG = 256
 _WRONG = "Identifiant, mot de passe ou code incorrect."
-
-Text = Annotated[str, Form(max_length=_TOO_LONG)]
 
 
 @router.get(SIGN_IN)

@@ -28,7 +28,7 @@ from oct.web.desk import Desk, DeskGiven
 from oct.web.identity import Identity, Right, Role, require
 from oct.web.refusals import NotFoundError
 from oct.web.rendering import render
-from oct.web.sign_in_pages import Text
+from oct.web.values import Label, RowNumber, Text, Tick
 
 _DAY_MS = 86_400_000
 
@@ -50,18 +50,16 @@ def add(
     desk: DeskGiven,
     who: Administrator,
     identifiant: Text,
-    nom: Annotated[str, Form(min_length=1, max_length=80)],
+    nom: Label,
     role: Annotated[Role, Form()],
-    contenus: Annotated[bool, Form()] = False,
+    contenus: Tick = False,
 ) -> Response:
     """Opens an account; its one-time password is shown this once."""
     work, once = desk.workshop, one_time(desk.workshop.chance)
     login = identifiant.strip().lower()
     try:
         with work.store.begin() as conn:
-            open_account(
-                conn, login, " ".join(nom.split()), role, once, payloads=contenus, now=work.clock(), actor=who.actor
-            )
+            open_account(conn, login, nom, role, once, payloads=contenus, now=work.clock(), actor=who.actor)
     except RuleError as error:
         return _list(request, desk, wrong=error.sentence)
     return _told(request, login, "Mot de passe provisoire", once.password)
@@ -79,17 +77,16 @@ def change(
     desk: DeskGiven,
     who: Administrator,
     login: str,
-    nom: Annotated[str, Form(min_length=1, max_length=80)],
+    nom: Label,
     role: Annotated[Role, Form()],
-    contenus: Annotated[bool, Form()] = False,
+    contenus: Tick = False,
 ) -> Response:
     """Changes name, role and the right to read payloads."""
     work = desk.workshop
     try:
         with work.store.begin() as conn:
             account = account_named(conn, login)
-            name = " ".join(nom.split())
-            change_account(conn, account, now=work.clock(), actor=who.actor, name=name, role=role, payloads=contenus)
+            change_account(conn, account, now=work.clock(), actor=who.actor, name=nom, role=role, payloads=contenus)
     except RuleError as error:
         return _account(request, desk, login, wrong=error.sentence)
     return _back(login, "compte")
@@ -129,19 +126,19 @@ def add_token(
     desk: DeskGiven,
     who: Administrator,
     login: str,
-    libelle: Annotated[str, Form(min_length=1, max_length=80)],
+    libelle: Label,
     role: Annotated[Role, Form()],
     jours: Days,
-    contenus: Annotated[bool, Form()] = False,
+    contenus: Tick = False,
 ) -> Response:
     """Issues a token of the API, shown this once."""
-    work, text, label = desk.workshop, token_text(desk.workshop.chance), " ".join(libelle.split())
+    work, text = desk.workshop, token_text(desk.workshop.chance)
     try:
         with work.store.begin() as conn:
             issue_token(
                 conn,
                 account_named(conn, login),
-                label,
+                libelle,
                 role,
                 text,
                 payloads=contenus,
@@ -151,11 +148,11 @@ def add_token(
             )
     except RuleError as error:
         return _account(request, desk, login, wrong=error.sentence)
-    return _told(request, login, f"Jeton « {label} »", text)
+    return _told(request, login, f"Jeton « {libelle} »", text)
 
 
 @router.post("/{login}/jetons/{token_id}")
-def end_token(desk: DeskGiven, who: Administrator, login: str, token_id: int) -> Response:
+def end_token(desk: DeskGiven, who: Administrator, login: str, token_id: RowNumber) -> Response:
     """Revokes a token of this account."""
     with desk.workshop.store.begin() as conn:
         owner = account_named(conn, login).id

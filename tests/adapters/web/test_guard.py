@@ -169,3 +169,25 @@ def test_a_surprise_says_nothing_and_is_logged_by_its_type_and_place(sqlite_rig:
     assert programs.json()["code"] == "http-500"
     assert [one["error"] for one in logs] == ["ValueError", "ValueError"]
     assert "DUPONT" not in page.text + programs.text + json.dumps(logs)
+
+
+@pytest.mark.parametrize("query", ["/connexion?suite=%00", "/comptes/%00", "/rien%00"])
+def test_nul_is_refused_before_any_database_sees_it(rig: Rig, query: str) -> None:
+    assert rig.browser().get(query).status_code == 400
+
+
+def test_values_that_no_database_takes_are_refused(rig: Rig) -> None:
+    anne = rig.signed_in("anne")
+    assert anne.post("/mon-compte/sessions/99999999999999999999").status_code == 422
+    assert anne.post("/mon-compte/sessions/9223372036854775807").status_code == 422
+    browser = rig.browser()
+    browser.get("/connexion")
+    for login in ("a\0b", "a" * 10_000, "a\nb"):
+        assert browser.post("/connexion", identifiant=login, mot_de_passe="x").status_code == 422
+    for login in ("' OR 1=1 --", "%", "<script>alert(1)</script>", "é" * 200):
+        answer = browser.post("/connexion", identifiant=login, mot_de_passe=login, code=login)
+        assert (answer.status_code, login in answer.text) == (401, False)
+        browser.get("/connexion")
+    for cookie in ("é", "a" * 4000, "' OR 1=1"):
+        headers = {"Cookie": f"__Host-oct={cookie}".encode()}
+        assert browser.http.get("/mon-compte", headers=headers).status_code == 303

@@ -124,9 +124,9 @@ def test_the_first_sign_in_chooses_a_password_and_enrols_a_telephone(rig: Rig) -
     assert dict(browser.http.cookies) != before
     assert browser.get("/").status_code == 200
     rig.clock.forward(seconds=30)
-    again = rig.browser("anne")
-    assert again.sign_in(code=telephone.at(rig.clock.now // 1000)).status_code == 401
-    assert again.sign_in(password=OTHER, code=telephone.at(rig.clock.now // 1000)).status_code == 303
+    later = rig.browser("anne")
+    assert later.sign_in(code=telephone.at(rig.clock.now // 1000)).status_code == 401
+    assert later.sign_in(password=OTHER, code=telephone.at(rig.clock.now // 1000)).status_code == 303
 
 
 def test_a_one_time_password_serves_for_a_while_only(sqlite_rig: Rig) -> None:
