@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 Clock = Callable[[], int]
@@ -29,3 +29,12 @@ def utc(ms: int) -> datetime:
 def paris(ms: int) -> datetime:
     """An instant of the store in legal French time, which dates of the B2 norm and of the ART use."""
     return datetime.fromtimestamp(ms / 1000, PARIS)
+
+
+def midnight(day: str, later: int = 0) -> int | None:
+    """The instant at which a day (`AAAA-MM-JJ`) begins in France, `later` days after; None when it is no day."""
+    try:
+        start = datetime.combine(date.fromisoformat(day) + timedelta(days=later), datetime.min.time(), PARIS)
+        return int(start.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oct.cli.opening import ConfigOption, JsonOption, actor, at_desk, at_work
+from oct.cli.opening import ConfigOption, JsonOption, actor, at_desk, at_work, note_command
 from oct.cli.printing import Instant, instant, print_fields, print_rows
 from oct.cli.usage import Noun
 from oct.domain import words
@@ -28,8 +28,10 @@ _PAGE = 500
 @app.command("list")
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Liste les retenues ouvertes, la plus ancienne d'abord."""
-    with at_desk(config) as desk, desk.store.read() as conn:
-        rows = [_row(conn, hold) for hold in _open_holds(conn)]
+    with at_desk(config) as desk:
+        with desk.store.read() as conn:
+            rows = [_row(conn, hold) for hold in _open_holds(conn)]
+        note_command(desk, "held list")
     headings = {
         "id": "Id",
         "depuis": "Depuis",
@@ -47,11 +49,13 @@ def show(hold_id: HoldId, config: ConfigOption = None, as_json: JsonOption = Fal
     """Montre une retenue."""
     from oct.store import holds
 
-    with at_desk(config) as desk, desk.store.read() as conn:
-        hold = holds.by_id(conn, hold_id)
-        if hold is None:
-            raise RuleError("retenue-inconnue", f"Aucune retenue ne porte le numéro {hold_id}.")
-        fields = _row(conn, hold)
+    with at_desk(config) as desk:
+        with desk.store.read() as conn:
+            hold = holds.by_id(conn, hold_id)
+            if hold is None:
+                raise RuleError("retenue-inconnue", f"Aucune retenue ne porte le numéro {hold_id}.")
+            fields = _row(conn, hold)
+        note_command(desk, "held show", message_id=hold.message_id, retenue=hold_id)
     print_fields(fields, as_json=as_json)
 
 

@@ -57,6 +57,14 @@ def at_desk(config: Path | None) -> Iterator[Desk]:
         store.close()
 
 
+def note_command(desk: Desk, command: str, *, message_id: int | None = None, **data: object) -> None:
+    """Writes down that somebody had traffic shown (J3), before it is printed."""
+    from oct.steps.reading import Look, Looked, note_look
+
+    told = Looked(Look.COMMAND, message_id=message_id, data={"commande": command, **data})
+    note_look(desk.store, told, actor=desk.actor, now=desk.now)
+
+
 @contextmanager
 def at_work(config: Path | None) -> Iterator[Workshop]:
     """The whole workshop, for what a command has a step do."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,21 +121,17 @@ def _selection(desk: Desk, number: str, since: str, until: str) -> Selection:
 
 def _midnight(day: str, later: int) -> int | None:
     """The instant a day begins in France, `later` days after."""
-    from oct.clock import PARIS
+    from oct.clock import midnight
 
     if not day:
         return None
-    try:
-        start = datetime.combine(date.fromisoformat(day) + timedelta(days=later), datetime.min.time(), PARIS)
-    except (ValueError, OverflowError):
-        raise ConfigurationError("date", f"Date « {day[:20]} » : {_DAY} attendu.") from None
-    return int(start.timestamp() * 1000)
+    if (start := midnight(day, later)) is None:
+        raise ConfigurationError("date", f"Date « {day[:20]} » : {_DAY} attendu.")
+    return start
 
 
 def _note(desk: Desk, data: dict[str, object]) -> None:
     """Reading is an event too (J3)."""
-    from oct.store import events
-    from oct.store.events import Event
+    from oct.steps.reading import Look, Looked, note_look
 
-    with desk.store.begin() as conn:
-        events.append(conn, [Event(desk.now, "lecture", "export", actor=desk.actor, data=data)])
+    note_look(desk.store, Looked(Look.EXPORT, data=data), actor=desk.actor, now=desk.now)

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oct.cli.opening import ConfigOption, JsonOption, actor, at_desk, at_work, checked_address, checked_day
+from oct.cli.opening import (
+    ConfigOption,
+    JsonOption,
+    actor,
+    at_desk,
+    at_work,
+    checked_address,
+    checked_day,
+    note_command,
+)
 from oct.cli.printing import Instant, print_rows
 from oct.cli.usage import Noun
 from oct.domain import words
@@ -50,12 +59,14 @@ def list_(
 
     address = to and checked_address(to)
     start = checked_day(since) if since is not None else None
-    with at_desk(config) as desk, desk.store.read() as conn:
-        owner = account_of(conn, number).id if number is not None else None
-        found = returns.listing(
-            conn, since=desk.now - _RECENT_MS if start is None else start, practitioner_id=owner, sent_to=address
-        )
-        rows = _rows(conn, found)
+    with at_desk(config) as desk:
+        with desk.store.read() as conn:
+            owner = account_of(conn, number).id if number is not None else None
+            found = returns.listing(
+                conn, since=desk.now - _RECENT_MS if start is None else start, practitioner_id=owner, sent_to=address
+            )
+            rows = _rows(conn, found)
+        note_command(desk, "returns list", ps=number or "", depuis=since or "", retours=len(rows))
     headings = {
         "id": "Id",
         "recu": "Reçu",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,11 +16,7 @@ if TYPE_CHECKING:
     from oct.steps.register.validity import Finding
     from oct.store.overview import Overview
 
-_SLOW_MS = 15 * 60_000
-"""A message should be processed well before this."""
 _UNANSWERED, _MANUAL = "unanswered", "manual"
-_NAMED = 10
-"""How many practitioners are named one by one."""
 
 
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -29,6 +25,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     Sortie 1 si quelque chose demande une personne.
     """
     from oct.cli.certs import findings_at
+    from oct.steps.alerts import traffic_alerts
     from oct.steps.door_alerts import door_alerts, refusals_of_the_day
     from oct.steps.upkeep import upkeep_alerts
     from oct.store.overview import overview
@@ -38,7 +35,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             seen = overview(conn, desk.now)
             refused = refusals_of_the_day(conn, desk.now)
         findings = [one for one in findings_at(desk) if one.needs_a_person]
-        alerts = _alerts(seen, findings, desk.now)
+        alerts = [*traffic_alerts(seen, desk.now), *(f"{one.what} : {one.sentence}" for one in findings)]
         alerts += upkeep_alerts(desk.store, desk.settings.journal.heads, desk.now)
         alerts += door_alerts(desk.store, desk.settings.store.url, desk.settings.store.min_free, desk.now)
     if as_json:
@@ -48,32 +45,6 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         _tell(seen, alerts)
     if alerts:
         raise typer.Exit(DOES_NOT_HOLD)
-
-
-def _alerts(seen: Overview, findings: list[Finding], now: int) -> list[str]:
-    alerts = [f"{count} en attente de décision : {code}" for code, count in sorted(seen.held.items())]
-    if seen.oldest_due is not None and seen.oldest_due < now - _SLOW_MS:
-        alerts.append(f"des messages attendent d'être traités depuis le {Instant(seen.oldest_due)} : « oct run » ?")
-    manual = seen.lots.get(_MANUAL, 0)
-    if manual:
-        alerts.append(f"lots en traitement manuel, sans réponse de l'assureur : {manual}")
-    alerts += _mailbox_alerts(seen)
-    alerts += [f"{one.what} : {one.sentence}" for one in findings]
-    return alerts
-
-
-def _mailbox_alerts(seen: Overview) -> Iterator[str]:
-    """Mailboxes of practitioners that fail, and returns that nobody can read yet (R5)."""
-    since = [account.diverted_at for account in seen.diverted if account.diverted_at is not None]
-    if since:
-        yield (f"boîtes de PS en panne, retours détournés vers la boîte hébergée : {len(since)} depuis le "
-               f"{Instant(min(since))} (« oct ps list », « oct returns restore »)")  # fmt: skip
-    locked = seen.locked_out
-    for account in locked[:_NAMED]:
-        yield (f"PS {account.number} : ses retours vont dans sa boîte hébergée, qui n'a pas encore de mot de passe : "
-               f"« oct ps set {account.number} --mailbox {account.number} »")  # fmt: skip
-    if locked[_NAMED:]:
-        yield f"PS sans mot de passe de boîte hébergée, en plus des précédents : {len(locked) - _NAMED}"
 
 
 def _refusals(refused: Mapping[str, int]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oct.cli import proof
-from oct.cli.opening import ConfigOption, JsonOption, at_desk
+from oct.cli.opening import ConfigOption, JsonOption, at_desk, note_command
 from oct.cli.printing import Instant, cell, instant, print_json, print_rows
 from oct.cli.usage import Noun
 from oct.domain import words
@@ -51,16 +51,19 @@ def show(
     """
     from oct.store import events
 
-    with at_desk(config) as desk, desk.store.read() as conn:
-        found = _meant(conn, identifier, events.find(conn, identifier))
-        if not found:
-            raise RuleError("trace-inconnue", f"Rien n'est connu sous « {_printable(identifier)} ».")
-        if len(found) == 1:
-            story = _document(conn, found[0])
-            rows = []
-        else:
-            story = {}
-            rows = [_summary(conn, message_id) for message_id in found]
+    with at_desk(config) as desk:
+        with desk.store.read() as conn:
+            found = _meant(conn, identifier, events.find(conn, identifier))
+            if not found:
+                raise RuleError("trace-inconnue", f"Rien n'est connu sous « {_printable(identifier)} ».")
+            if len(found) == 1:
+                story = _document(conn, found[0])
+                rows = []
+            else:
+                story = {}
+                rows = [_summary(conn, message_id) for message_id in found]
+        only = found[0] if len(found) == 1 else None
+        note_command(desk, "trace show", message_id=only, cherche=identifier.strip(), trouve=len(found))
     if rows:
         headings = {"suivi": "Suivi", "recu": "Reçu", "origine": "Origine", "etat": "État", "objet": "Objet"}
         print_rows(rows, headings, as_json=as_json, empty="")

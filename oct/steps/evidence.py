@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from oct.store import journal
-from oct.trace.merkle import TILE, Prover
+from oct.trace.merkle import TILE, Prover, tile_roots
 from oct.trace.verify import TreeHead, is_consistent, is_included, leaf_hash
 
 
@@ -42,7 +42,7 @@ def inclusion(conn: Connection, seq: int) -> Inclusion | None:
     head = journal.last_head(conn)
     if head is None or not 0 <= seq < head.size:
         return None
-    path = tuple(_prover(conn, head.size).inclusion(seq))
+    path = tuple(prover(conn, head).inclusion(seq))
     _, line = next(journal.lines(conn, seq + 1, first=seq), (seq, b""))
     leaf = leaf_hash(line)
     return Inclusion(seq, line, leaf, path, head, is_included(leaf, seq, head.size, head.root, path))
@@ -53,10 +53,19 @@ def consistency(conn: Connection, size: int) -> Consistency | None:
     earlier, later = journal.head_of(conn, size), journal.last_head(conn)
     if earlier is None or later is None:
         return None
-    path = tuple(_prover(conn, later.size).consistency(earlier.size, later.size))
+    path = tuple(prover(conn, later).consistency(earlier.size, later.size))
     holds = is_consistent(earlier.size, earlier.root, later.size, later.root, path)
     return Consistency(earlier, later, path, holds)
 
 
-def _prover(conn: Connection, size: int) -> Prover:
-    return Prover(size, journal.tiles(conn, size // TILE), lambda first, end: list(journal.leaves(conn, first, end)))
+def prover(conn: Connection, head: TreeHead | None) -> Prover:
+    """Proofs under a head. Tiles that do not lead to its root are left aside, and made again of the leaves."""
+    size = 0 if head is None else head.size
+
+    def read(first: int, end: int) -> list[bytes]:
+        return list(journal.leaves(conn, first, end))
+
+    kept = Prover(size, journal.tiles(conn, size // TILE), read)
+    if head is None or kept.root() == head.root:
+        return kept
+    return Prover(*tile_roots(journal.leaves(conn, 0, size)), read)

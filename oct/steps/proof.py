@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from oct.steps.evidence import prover
 from oct.store import journal, stamps
 from oct.store.engine import Store
 from oct.store.journal import Selection
@@ -36,9 +37,11 @@ def export(store: Store, path: Path, selection: Selection | None, now: int) -> i
     draft = path.with_name(path.name + ".partiel")
     try:
         with store.read() as conn:
+            heads = journal.heads(conn)
             log = Log(
-                journal.heads(conn),
+                heads,
                 partial(journal.leaves, conn),
+                partial(prover, conn, heads[-1] if heads else None),
                 stamped=stamps.sizes(conn),
                 tokens=partial(stamps.tokens, conn),
             )

@@ -120,6 +120,20 @@ def list_all(conn: Connection) -> list[StoredCertificate]:
     return [_stored(row) for row in rows.mappings()]
 
 
+def of_address(conn: Connection, address: str) -> list[StoredCertificate]:
+    """All the certificates of an address, retired ones included, the last to end first."""
+    chosen = select(certificates).where(certificates.c.address == address.lower())
+    rows = conn.execute(chosen.order_by(certificates.c.not_after.desc(), certificates.c.id.desc()))
+    return [_stored(row) for row in rows.mappings()]
+
+
+def ending(conn: Connection, before: int) -> list[StoredCertificate]:
+    """Those in use whose validity ends before an instant, the first to end first."""
+    in_use = (certificates.c.retired_at.is_(None), certificates.c.not_after < before)
+    rows = conn.execute(select(certificates).where(*in_use).order_by(certificates.c.not_after, certificates.c.id))
+    return [_stored(row) for row in rows.mappings()]
+
+
 def retire(conn: Connection, certificate_id: int, now: int) -> bool:
     """Withdraw a certificate; False when it is unknown or already withdrawn."""
     done = conn.execute(

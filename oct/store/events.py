@@ -49,8 +49,9 @@ def append(conn: Connection, new: Sequence[Event]) -> None:
 
 
 def of_message(conn: Connection, message_id: int) -> list[Event]:
-    """The events of a message, in the order they were written."""
-    rows = conn.execute(select(*_COLUMNS).where(events.c.message_id == message_id).order_by(events.c.id))
+    """The events of a message, in the order they were written; not those of who read it since."""
+    chosen = (events.c.message_id == message_id, events.c.kind != READING)
+    rows = conn.execute(select(*_COLUMNS).where(*chosen).order_by(events.c.id))
     return [from_row(row) for row in rows]
 
 
@@ -131,5 +132,4 @@ def _row(event: Event) -> dict[str, Any]:
 
 def from_row(row: Sequence[Any]) -> Event:
     """The event whose columns were selected, in the order of its fields."""
-    *fields, data = row
-    return Event(*fields, data=json.loads(data))
+    return Event(*(*row[:-1], json.loads(row[-1] or "{}")))

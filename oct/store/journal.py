@@ -57,11 +57,12 @@ class Horizon:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which events: of one practitioner's account, from `since` to before `until` (ms); None: all."""
+    """Which events: of one practitioner's account, from `since` to before `until` (ms), of some messages; None: all."""
 
     practitioner_id: int | None = None
     since: int | None = None
     until: int | None = None
+    message_ids: tuple[int, ...] | None = None
 
 
 # Sealing -----------------------------------------------------------------------------------------------------
@@ -170,10 +171,24 @@ def lines(
 ) -> Iterator[tuple[int, bytes]]:
     """The canonical lines of sealed events from `first` to below `end`, with their place; an empty line for an event
     that is gone."""
+    if selection.message_ids is not None:
+        yield from _lines_of_messages(conn, end, selection)
+        return
     wanted, last = _wanted(selection), first - 1
     while rows := _sealed_page(conn, last, end, wanted):
         yield from ((row["seq"], _line(row)) for row in rows)
         last = rows[-1]["seq"]
+
+
+def _lines_of_messages(conn: Connection, end: int, selection: Selection) -> Iterator[tuple[int, bytes]]:
+    """From the messages to their places, for a walk along the log would read all of it."""
+    statement = (
+        select(event_leaves.c.seq, *_FIELDS)
+        .select_from(events.join(event_leaves).outerjoin(messages))
+        .where(events.c.message_id.in_(selection.message_ids or ()), event_leaves.c.seq < end, _wanted(selection))
+        .order_by(event_leaves.c.seq)
+    )
+    yield from ((row["seq"], _line(row)) for row in conn.execute(statement).mappings())
 
 
 def _sealed_page(conn: Connection, last: int, end: int, wanted: ColumnElement[bool]) -> Sequence[RowMapping]:

@@ -278,6 +278,12 @@ def invoices_of(conn: Connection, lot_id: int) -> list[Invoice]:
     return [Invoice(*row) for row in rows]
 
 
+def invoice_by_id(conn: Connection, invoice_id: int) -> Invoice | None:
+    """The invoice of an id."""
+    row = conn.execute(select(*columns(invoices, Invoice)).where(invoices.c.id == invoice_id)).one_or_none()
+    return None if row is None else Invoice(*row)
+
+
 def _move(conn: Connection, condition: ColumnElement[bool], state: str, code: str, now: int) -> int:
     return conn.execute(update(lots).where(condition).values(state=state, code=code, state_at=now)).rowcount
 

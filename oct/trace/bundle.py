@@ -16,7 +16,7 @@ from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from oct.trace import verify
-from oct.trace.merkle import Prover, tile_roots
+from oct.trace.merkle import Prover
 from oct.trace.verify import COLUMNS, FORMAT, TOKENS, TreeHead, csv_line, csv_row, read_event
 
 _DAY_MS = 86_400_000
@@ -25,11 +25,13 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The sealed log up to the last of its heads. `leaves(first, end)` gives leaves in order; `stamped` are the sizes
-    of the heads that have a token of a time stamping authority, `tokens(sizes)` gives those of some."""
+    """The sealed log up to the last of its heads. `leaves(first, end)` gives leaves in order, `prover()` their proofs;
+    `stamped` are the sizes of the heads that have a token of a time stamping authority, `tokens(sizes)` gives those of
+    some."""
 
     heads: Sequence[TreeHead]
     leaves: Callable[[int, int], Iterator[bytes]]
+    prover: Callable[[], Prover]
     stamped: Set[int]
     tokens: Callable[[Set[int]], Iterator[tuple[int, bytes]]]
 
@@ -96,7 +98,7 @@ def _write_events(lines: Iterable[tuple[int, bytes]], events: IO[bytes], table: 
 
 
 def _write_proofs(proofs: IO[bytes], log: Log, heads: Sequence[TreeHead], places: Iterable[int]) -> None:
-    prover = Prover(*tile_roots(log.leaves(0, log.size)), lambda first, end: list(log.leaves(first, end)))
+    prover = log.prover()
     for earlier, later in pairwise(heads):
         path = prover.consistency(earlier.size, later.size)
         proofs.write(_proof({"from": earlier.size, "to": later.size}, path))

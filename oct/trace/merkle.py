@@ -37,6 +37,10 @@ class Prover:
         self._levels = _levels(tiles)
         self._tile = lru_cache(_TILES_KEPT)(lambda index: _levels(read(index * TILE, min((index + 1) * TILE, size))))
 
+    def root(self) -> bytes:
+        """The root, by which one knows whether the tiles are those of the tree that was signed."""
+        return self._root(0, self.size) if self.size else Tree().root()
+
     def inclusion(self, seq: int, size: int | None = None) -> list[bytes]:
         """The path from the leaf at `seq` to the root of the first `size` leaves (all by default)."""
         return self._inclusion(seq, 0, self.size if size is None else size)

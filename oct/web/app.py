@@ -11,14 +11,15 @@ from pathlib import Path
 from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from oct.web import home, own_pages, probes, sign_in_pages, users_pages
+from oct.web import own_pages, probes, sign_in_pages, users_pages
 from oct.web.desk import Desk
 from oct.web.failures import answer_failures
 from oct.web.guard import Guard
 from oct.web.identity import unforged
+from oct.web.pages import ROUTERS
 
 _STATIC = Path(__file__).with_name("static")
-_ROUTERS = (probes.router, sign_in_pages.router, home.router, own_pages.router, users_pages.router)
+_ROUTERS = (probes.router, sign_in_pages.router, *ROUTERS, own_pages.router, users_pages.router)
 
 
 def create_app(desk: Desk) -> FastAPI:

@@ -20,6 +20,7 @@ _MENU = (
     ("Accueil", "/", Right.READ_TRACE),
     ("Recherche", "/recherche", Right.READ_TRACE),
     ("Messages", "/messages", Right.READ_TRACE),
+    ("Lots", "/lots", Right.READ_TRACE),
     ("Retenues", "/retenues", Right.READ_TRACE),
     ("Retours", "/retours", Right.READ_TRACE),
     ("Praticiens", "/praticiens", Right.READ_TRACE),

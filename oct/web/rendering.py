@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -18,6 +19,7 @@ from oct.domain.rights import Identity, Right, Role
 from oct.web.desk import desk_of
 from oct.web.identity import cookie_of, forgery_token
 from oct.web.navigation import entries
+from oct.web.wording import tone, word
 
 _HERE = Path(__file__).parent
 
@@ -47,7 +49,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters.update(instant=instant, amount=amount, role=role_word)
+_ENVIRONMENT.filters.update(instant=instant, amount=amount, role=role_word, word=word, tone=tone, query=urlencode)
 _ENVIRONMENT.globals.update(Right=Right, Role=Role)
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from oct.trace.bundle import Log, write_bundle
 from oct.trace.canonical import canonical
 from oct.trace.heads import create_key, load_signer
+from oct.trace.merkle import Prover, tile_roots
 from oct.trace.verify import ProofError, PublicKeys, Tree, check_bundle, leaf_hash, read_head, read_public_keys
 
 PARTS = (
@@ -49,6 +50,7 @@ class Bundles:
         log = Log(
             heads,
             lambda first, end: iter(leaves[first:end]),
+            lambda: Prover(*tile_roots(leaves), lambda first, end: leaves[first:end]),
             stamped={9},
             tokens=lambda sizes: ((size, token) for size in sizes),
         )

@@ -64,7 +64,7 @@ def test_the_export_is_an_event_and_the_next_head_covers_it(sealed: Office) -> N
     seal(sealed)
     sealed("trace", "export", sealed.folder / "tout.zip", "--all")
     with zipfile.ZipFile(sealed.folder / "tout.zip") as files:
-        assert b'"kind":"lecture"' in files.read("evenements.jsonl")
+        assert b'"kind":"consulte"' in files.read("evenements.jsonl")
 
 
 def test_a_bundle_that_was_changed_exits_with_1(sealed: Office) -> None:

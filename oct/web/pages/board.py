@@ -1,0 +1,80 @@
+"""The home board: the flows of the day, what waits and for how long, who does not take what is sent, what needs a
+person (K1). Counts only; the part that refreshes itself writes no event of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from markupsafe import Markup
+
+from oct.clock import paris
+from oct.domain import words
+from oct.steps.alerts import traffic_alerts
+from oct.store import certificates
+from oct.store.overview import DAY_MS, HOUR_MS, arrivals, overview, refusing, unfinished_by_insurer
+from oct.web.drawing.flow_chart import flow_chart
+from oct.web.pages.reader import Reader, Reading
+from oct.web.rendering import render
+
+router = APIRouter()
+
+_DAYS, _HOURS = 14, 24
+_SOON_MS = 30 * DAY_MS
+_SHOWN = 20
+
+
+@router.get("/")
+def board(reader: Reading) -> Response:
+    """The whole board."""
+    return reader.page("home.html", **_seen(reader))
+
+
+@router.get("/etat")
+def state(reader: Reading) -> Response:
+    """What refreshes itself."""
+    return render(reader.request, "board_state.html", **_seen(reader))
+
+
+def _seen(reader: Reader) -> dict[str, Any]:
+    now = reader.workshop.clock()
+    with reader.look() as (conn, register):
+        seen = overview(conn, now)
+        waiting = unfinished_by_insurer(conn)
+        hours = arrivals(conn, now - _HOURS * HOUR_MS, HOUR_MS)
+        days = arrivals(conn, now - _DAYS * DAY_MS, DAY_MS)
+        ending = certificates.ending(conn, now + _SOON_MS)
+        refused = refusing(conn)
+    return {
+        "now": now,
+        "flows": (
+            ("Messages, 24 heures", _named(seen.messages, words.MESSAGE)),
+            ("Lots", _named(seen.lots, words.LOT)),
+            ("Envois", _named(seen.consignments, words.CONSIGNMENT)),
+        ),
+        "seen": seen,
+        "alerts": list(traffic_alerts(seen, now)),
+        "insurers": sorted(
+            ((register.directory.insurers.get(insurer_id or 0), counts) for insurer_id, counts in waiting.items()),
+            key=lambda one: -sum(one[1].values()),
+        )[:_SHOWN],
+        "refused": refused[:_SHOWN],
+        "ending": ending[:_SHOWN],
+        "hours": _chart("Messages reçus, par heure", hours, now // HOUR_MS, _HOURS, HOUR_MS, "%Hh"),
+        "days": _chart("Messages reçus, par jour", days, now // DAY_MS, _DAYS, DAY_MS, "%d/%m"),
+    }
+
+
+def _named(counts: Mapping[str, int], names: Mapping[str, str]) -> list[tuple[str, str, int]]:
+    return [(state, words.word(names, state), count) for state, count in counts.items()]
+
+
+def _chart(title: str, found: Mapping[str, Mapping[int, int]], last: int, count: int, step: int, form: str) -> Markup:
+    series = {words.word(words.ORIGIN, origin): counts for origin, counts in sorted(found.items(), reverse=True)}
+    drawn = flow_chart(
+        title, series, range(last - count + 1, last + 1), lambda period: f"{paris(period * step):{form}}", f"h{count}"
+    )
+    return Markup(drawn)  # noqa: S704 - made by oct.web.drawing, which escapes every word

@@ -1,0 +1,33 @@
+"""How pages name states and kinds, and which tone they show them in: the words are the domain's (`domain/words.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from oct.domain import words
+
+_TONES: Mapping[str, frozenset[str]] = {
+    "good": frozenset({"processed", "delivered", "acknowledged", "paid", "remis", "P"}),
+    "wait": frozenset({"held", "received", "waiting", "gathering", "sent", "unanswered", "part_paid", "retenu", "D"}),
+    "bad": frozenset({"refused", "refused_here", "failed", "rejected", "manual", "refuse", "R"}),
+}
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "message": words.MESSAGE,
+    "lot": words.LOT,
+    "envoi": words.CONSIGNMENT,
+    "retour": {**words.RETURN, "remis": "transmis au PS"},
+    "objet": words.SUBJECT,
+    "origine": words.ORIGIN,
+    "genre": words.KIND,
+    "facture": {"P": "payée", "R": "rejetée", "D": "différée", "": "sans réponse"},
+}
+
+
+def word(state: str, of: str) -> str:
+    """The French word of a state or kind of something: `message`, `lot`, `envoi`, `retour`, `facture`…"""
+    return words.word(_WORDS[of], state)
+
+
+def tone(state: str) -> str:
+    """`good`, `wait`, `bad`, or nothing: how a state looks, besides its word."""
+    return next((name for name, states in _TONES.items() if state in states), "")
