@@ -131,8 +131,8 @@ def _row(conn: Connection, hold: Hold) -> dict[str, Any]:
     from oct.store import insurers, lots, messages, practitioners
 
     message = messages.by_id(conn, hold.message_id)
-    sending = hold.consignment_id
-    waiting = lots.of_hold(conn, hold.id) if sending is None else lots.of_consignment(conn, sending)
+    carried = lots.of_hold(conn, hold.id, hold.consignment_id)
+    waiting = [lot for lot in carried if lot.code != lots.REPLACED]
     owners = {lot.practitioner_id for lot in waiting} or {message.practitioner_id if message is not None else None}
     accounts = [practitioners.by_id(conn, owner) for owner in sorted(filter(None, owners))]
     insurer = insurers.by_id(conn, hold.insurer_id or 0)

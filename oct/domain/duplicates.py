@@ -77,11 +77,11 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict, the sending it rests on, and the sendings of the lot that wait in an open hold."""
+    """A verdict, the sending it rests on, and the sendings that wait in an open hold and whose place the lot takes."""
 
     verdict: Verdict
     first: Sending | None = None
-    waiting: tuple[Sending, ...] = ()
+    replaces: tuple[Sending, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -126,8 +126,8 @@ def judge(
 ) -> Judgement:
     """The verdict on a lot. `earlier` are the sendings of its identity, the oldest first.
 
-    `replaceable` are the open holds all of whose lots come again, so that the new sending can take their place; a lot
-    that waits in another one goes on waiting there. `silence` (ms) is how long an answer is awaited.
+    `replaceable` are the open holds that lots may leave because they come again; what waits in another one goes on
+    waiting there. `silence` (ms) is how long an answer is awaited.
     """
     same = same_lot(digest, insurer_id, earlier)
     if not same:

@@ -46,13 +46,22 @@ def withheld(concentrator: str, number: str, trace: str, insurer: str, reason: s
     )
 
 
-def released(concentrator: str, number: str, trace: str, insurers: Sequence[str], lots: Sequence[str]) -> str:
-    """What was waiting has left."""
+def released(
+    concentrator: str,
+    number: str,
+    trace: str,
+    insurers: Sequence[str],
+    lots: Sequence[str],
+    replaced: Sequence[str] = (),
+) -> str:
+    """What was waiting has left, but for the lots that a later sending replaced (D2)."""
+    others = [f"Déjà remplacé par un envoi plus récent : {_lots(replaced)}."] if replaced else []
     return _letter(
         concentrator,
         number,
         trace,
         f"Ce qui était en attente ({_lots(lots)}) a été transmis à {', '.join(insurers)}.",
+        *others,
     )
 
 

@@ -146,5 +146,3 @@ class Plan:
     without_amc_part: tuple[str, ...] = ()
     """Numbers of the contract-99 invoices whose complementary part is nil: they have no AMC flow."""
     known: tuple[Known, ...] = ()
-    replaced: frozenset[int] = frozenset()
-    """Open holds whose lots all come again: the new sending takes their place."""

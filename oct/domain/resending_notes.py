@@ -33,6 +33,11 @@ def note(history: Judgement, at: Instants, insurer: str, *, leaves: bool, arl: b
     if history.verdict is Verdict.RETRY:
         return _retry(first, at)
     said = _accepted(first, at, insurer) if history.verdict is Verdict.ACKNOWLEDGED else _awaited(first, at, insurer)
+    if leaves and history.replaces and history.verdict is Verdict.WAITING:
+        return (
+            f"Remplace l'envoi qui était en attente ({_sent(first, at)}), dont le fichier ne partira plus : "
+            "renvoyez ses autres lots."
+        )
     if leaves:
         return f"{said} Transmis à nouveau avec son fichier."
     return f"{said} Son accusé (ARL) vous est renvoyé." if arl else said
@@ -53,7 +58,10 @@ def _accepted(first: Sending, at: Instants, insurer: str) -> str:
 
 def _awaited(first: Sending, at: Instants, insurer: str) -> str:
     if first.hold_id is not None:
-        return f"Déjà reçu ({_sent(first, at)}) et en attente ici avec d'autres lots : l'opérateur s'en occupe."
+        return (
+            f"Déjà reçu ({_sent(first, at)}) et en attente ici dans un fichier qui part entier : "
+            "l'opérateur s'en occupe."
+        )
     if at.delivered is None:
         return f"Déjà reçu ({_sent(first, at)}) : il est en cours d'envoi."
     return (

@@ -4,16 +4,21 @@ Takes a hold and a decision; what leaves is sealed before the transaction, then 
 in one. A lot goes through planning again, so contract 99, routing and conservation apply as on the first day; a
 finished file only gets its addressee and its seal; a consignment leaves again with the same bytes; a message is
 processed anew. What still cannot leave raises the reason, and the hold stays as it was.
+
+Lots that came again meanwhile have left the hold (D2): what is left of a file or of a consignment is made again
+without them. A file split at the source is not, it leaves whole or not at all: it can only be refused then, and its
+practitioner sends its other lots again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from oct.domain.admission import Origin
-from oct.domain.journey import AWAITING, LotState, MessageState
+from oct.domain.journey import LotState, MessageState
 from oct.domain.later_texts import released, turned_down
 from oct.domain.model import Insurer, LotKind
 from oct.domain.outgoing import OutgoingFile
@@ -25,12 +30,14 @@ from oct.formats.b2 import read_file
 from oct.formats.subject import version_in
 from oct.steps.claims.dispatch import Departure, Dispatch, seal_outgoing, seal_plan, write_dispatch
 from oct.steps.claims.flows import read_flow, route_flow, seal_flow
+from oct.steps.claims.remaking import from_messages, without_others
 from oct.steps.claims.settling import known_account
 from oct.steps.concerned import Concerned, concerned_by, tell_each
 from oct.steps.quarantine import readmit
 from oct.steps.texts import write_text_row
 from oct.steps.workshop import Workshop
-from oct.store import consignments, events, holds, lots, messages, payloads, returns
+from oct.store import consignments, events, holds, lots, messages, payloads, returns, sendings
+from oct.store.consignments import GROUPED
 from oct.store.events import Event
 from oct.store.holds import Hold, HoldSubject
 from oct.store.lots import Lot
@@ -48,6 +55,8 @@ class Case:
     lots: list[Lot]
     concerned: list[Concerned]
     """Whose lots these are: several practitioners', when files were grouped (A15)."""
+    replaced: Mapping[int, list[str]]
+    """By message, the numbers of the lots that were among them and came again since (D2)."""
     snapshot: Snapshot
     content: bytes
 
@@ -58,6 +67,8 @@ def release(workshop: Workshop, hold_id: int, actor: str, insurer: Insurer | Non
     match case.hold.subject:
         case HoldSubject.MESSAGE:
             _release_message(workshop, case, actor)
+        case HoldSubject.CONSIGNMENT if case.replaced:
+            _depart(workshop, case, actor, _seal_consignment(workshop, case))
         case HoldSubject.CONSIGNMENT:
             _release_consignment(workshop, case, actor)
         case HoldSubject.FILE:
@@ -96,17 +107,22 @@ def open_case(workshop: Workshop, hold_id: int) -> Case:
             raise RuleError("retenue-inconnue", "Le message de cette retenue n'existe plus.")
         content = payloads.get(conn, workshop.vault, hold.payload_id) if hold.payload_id is not None else b""
         snapshot = workshop.registry.current(conn)
-        held = lots.of_hold(conn, hold_id)
-        if hold.consignment_id is not None:
-            held = [lot for lot in lots.of_consignment(conn, hold.consignment_id) if lot.state in AWAITING]
-        return Case(hold, message, held, concerned_by(conn, message.id, held, snapshot), snapshot, content)
+        waiting, replaced = _lots_of(conn, hold)
+        concerned = [
+            one for one in concerned_by(conn, message.id, waiting, snapshot) if one.lot_numbers or not replaced
+        ]
+        gone = {one.message.id: one.lot_numbers for one in concerned_by(conn, message.id, replaced, snapshot)}
+        numbers = {message_id: of_message for message_id, of_message in gone.items() if of_message}
+        return Case(hold, message, waiting, concerned, numbers, snapshot, content)
 
 
 def close(conn: Connection, workshop: Workshop, case: Case, decision: str, actor: str, **data: object) -> None:
-    """Closes the hold, or gives up the whole transaction when somebody else has just done so."""
+    """Closes the hold, or gives up the whole transaction when it was decided, or lost a lot, just before."""
     now = workshop.clock()
     if not holds.close(conn, case.hold.id, decision, now):
         raise RuleError("deja-decide", f"La retenue {case.hold.id} vient d'être décidée par quelqu'un d'autre.")
+    if _lots_of(conn, case.hold)[0] != case.lots:
+        raise RuleError("retenue-changee", f"La retenue {case.hold.id} vient de changer : recommencez.")
     stories = {one.message.id: one.lot_numbers for one in case.concerned} or {case.message.id: list[str]()}
     decided = [
         Event(
@@ -148,7 +164,43 @@ def _seal_file(workshop: Workshop, case: Case, named: Insurer | None) -> Dispatc
         return Dispatch(departures=(_seal_flow(workshop, case, named or intended),))
     file = read_file(case.content, workshop.layouts)
     insurer = named or intended or route_file(file, workshop.split_context(case.snapshot))
-    outgoing = OutgoingFile((case.content,), file.file_id, file.sender_number, file.invoice_count)
+    if case.replaced:
+        _check_divisible(workshop, case)
+        outgoing = without_others(workshop, case.content, case.lots, insurer, case.snapshot)
+    else:
+        outgoing = OutgoingFile((case.content,), file.file_id, file.sender_number, file.invoice_count)
+    return _sealed(workshop, case, insurer, outgoing)
+
+
+def _seal_consignment(workshop: Workshop, case: Case) -> Dispatch:
+    """What is left of a consignment that lost lots: sealed again, to the same insurer."""
+    insurer = case.snapshot.directory.insurers.get(case.hold.insurer_id or 0)
+    if insurer is None:
+        raise RoutingError("destinataire-inconnu", "L'assureur de cet envoi n'est plus dans l'annuaire.", rule="L6")
+    _check_divisible(workshop, case)
+    rest = _sealed(workshop, case, insurer, from_messages(workshop, case.lots, insurer, case.snapshot))
+    if len(case.concerned) == 1:
+        return rest
+    return replace(rest, departures=tuple(replace(departure, kind=GROUPED) for departure in rest.departures))
+
+
+def _check_divisible(workshop: Workshop, case: Case) -> None:
+    """RuleError when nothing is left, or the rest of a file split at the source (S1); the AMC flow is not one."""
+    with workshop.store.read() as conn:
+        left = sendings.held_lots(conn, [case.hold.id]).get(case.hold.id)
+    if left is None:
+        raise RuleError("plus-de-lot", "Plus aucun lot n'attend ici : refusez cette retenue.", rule="D2")
+    if left.undivided:
+        gone = ", ".join(number for numbers in case.replaced.values() for number in numbers)
+        rest = ", ".join(number for one in case.concerned for number in one.lot_numbers)
+        sentence = (
+            f"Un envoi plus récent a remplacé une part de ce fichier (lot {gone}). Découpé à la source, il part entier "
+            f"ou pas du tout : refusez-le, et le PS renverra le reste (lot {rest})."
+        )
+        raise RuleError("fichier-incomplet", sentence, rule="D2")
+
+
+def _sealed(workshop: Workshop, case: Case, insurer: Insurer, outgoing: OutgoingFile) -> Dispatch:
     sealed = seal_outgoing(workshop, outgoing, insurer, case.snapshot, version_in(case.message.subject))
     if not isinstance(sealed, Sealed):
         raise sealed
@@ -189,15 +241,24 @@ def _seal_lots(workshop: Workshop, case: Case, named: Insurer | None) -> Dispatc
 def _depart(workshop: Workshop, case: Case, actor: str, dispatch: Dispatch) -> None:
     labels = [departure.insurer.label for departure in dispatch.departures]
     texts = tell_each(workshop, case.concerned, lambda one: released(
-        workshop.rules.name, one.practitioner.number, one.message.trace, labels, one.lot_numbers
+        workshop.rules.name, one.practitioner.number, one.message.trace, labels, one.lot_numbers,
+        case.replaced.get(one.message.id, ()),
     ))  # fmt: skip
-    known = dict(enumerate(lot.id for lot in sorted(case.lots, key=lambda lot: lot.rank)))
+    known = dict(enumerate(sorted(case.lots, key=lambda lot: lot.rank)))
+    lot_ids = [lot.id for lot in case.lots]
     file_row = next((lot.file_id for lot in case.lots), None)
     with workshop.store.begin() as conn:
         close(conn, workshop, case, "libere", actor, assureurs=labels)
         sent = write_dispatch(conn, workshop, case.message, file_row, dispatch, known)
-        if case.hold.subject == HoldSubject.FILE:
-            lots.assign(conn, list(known.values()), dispatch.departures[0].insurer.id, sent[0])
-            lots.set_state(conn, list(known.values()), LotState.SENT, "", workshop.clock())
+        if case.hold.subject != HoldSubject.LOT:
+            lots.assign(conn, lot_ids, dispatch.departures[0].insurer.id, sent[0])
+            lots.set_state(conn, lot_ids, LotState.SENT, "", workshop.clock())
         for text in texts:
             write_text_row(conn, text)
+
+
+def _lots_of(conn: Connection, hold: Hold) -> tuple[list[Lot], list[Lot]]:
+    """What waits in a hold, and what left it because it came again."""
+    carried = lots.of_hold(conn, hold.id, hold.consignment_id)
+    waiting = [lot for lot in carried if lot.state in sendings.STILL_TO_LEAVE]
+    return waiting, [lot for lot in carried if lot.code == lots.REPLACED]

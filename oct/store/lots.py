@@ -17,6 +17,9 @@ from oct.domain.return_outcomes import ANSWERABLE
 from oct.store.rows import columns, insert_all, insert_rows, values
 from oct.store.tables import consignments, invoices, lots
 
+REPLACED = "remplace"
+"""The code of a lot that left a hold because it came again (D2)."""
+
 _ROWS = 5_000
 """Most rows that are made at a time: a large file has fifty thousand invoices."""
 
@@ -123,7 +126,8 @@ class InvoiceAnswer:
 
 
 _COLUMNS = columns(lots, Lot)
-_ANSWERED = ANSWERABLE - AWAITING
+_STAYS = (ANSWERABLE - AWAITING) | {LotState.DUPLICATE}
+"""What a sending does not move any more: answered, or taken out of it by a later one (D2)."""
 
 
 def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[NewInvoice]]]) -> list[int]:
@@ -141,21 +145,24 @@ def set_state(conn: Connection, ids: Collection[int], state: str, code: str, now
 
 
 def set_state_of_consignment(conn: Connection, consignment_id: int, state: str, code: str, now: int) -> int:
-    """Move the lots that one consignment carries and that nobody has answered yet; how many.
+    """Move the lots that one consignment carries still and that nobody has answered yet; how many.
 
     A fast insurer answers before its 250 is written down.
     """
-    carried = (lots.c.consignment_id == consignment_id) & lots.c.state.not_in(_ANSWERED)
+    carried = (lots.c.consignment_id == consignment_id) & lots.c.state.not_in(_STAYS)
     return _move(conn, carried, state, code, now)
 
 
 def replace(conn: Connection, by: Mapping[int, int], now: int) -> None:
-    """Lots that waited are replaced by later sendings of the same: `by` leads from their ids to those of the later."""
+    """Lots that waited are replaced by later sendings of the same: `by` leads from their ids to those of the later.
+
+    They keep the hold or the consignment that they were in: what is left of it must be made again without them.
+    """
     for lot_id, later in by.items():
         conn.execute(
             update(lots)
             .where(lots.c.id == lot_id)
-            .values(state=LotState.DUPLICATE, code="remplace", first_lot_id=later, state_at=now)
+            .values(state=LotState.DUPLICATE, code=REPLACED, first_lot_id=later, state_at=now)
         )
 
 
@@ -230,9 +237,10 @@ def repeating(conn: Connection, root_ids: Collection[int], states: Collection[st
     return _some(conn, or_(lots.c.id.in_(root_ids), lots.c.first_lot_id.in_(root_ids)) & lots.c.state.in_(states))
 
 
-def of_hold(conn: Connection, hold_id: int) -> list[Lot]:
-    """The lots that wait in a hold."""
-    return _some(conn, lots.c.hold_id == hold_id)
+def of_hold(conn: Connection, hold_id: int, consignment_id: int | None = None) -> list[Lot]:
+    """The lots that wait in a hold, or in the consignment that does, and those that later sendings took out of it."""
+    carried = lots.c.hold_id == hold_id if consignment_id is None else lots.c.consignment_id == consignment_id
+    return _some(conn, carried)
 
 
 def by_identity(conn: Connection, ps_number: str, number: str, lot_date: str, organism: str | None = None) -> list[Lot]:

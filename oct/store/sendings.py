@@ -16,10 +16,11 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
 from oct.domain.duplicates import ACCEPTED, Identity, Sending
 from oct.domain.journey import AWAITING, ConsignmentState, LotState
 from oct.domain.model import LotKind
-from oct.domain.recognition import Past
+from oct.domain.plan import Shape
+from oct.domain.recognition import HeldLots, Past
 from oct.store.consignments import Consignment
 from oct.store.rows import columns
-from oct.store.tables import consignments, holds, lots, messages, payloads, practitioners, return_lots, returns
+from oct.store.tables import consignments, files, holds, lots, messages, payloads, practitioners, return_lots, returns
 
 Standing = frozenset[tuple[int, str]]
 """Ids and states of all the rows of some identities."""
@@ -33,7 +34,9 @@ _NAMED = and_(
 )
 """Lots as they were received, of one PS number and one date: at most 999 of them, by their numbers."""
 
-_STILL_TO_LEAVE = AWAITING | {LotState.HELD}
+STILL_TO_LEAVE = AWAITING | {LotState.HELD}
+"""States of a lot that waits in an open hold: before it left, or after its delivery failed."""
+
 _SENDING = (
     select(
         lots.c.id,
@@ -76,13 +79,14 @@ def past_of(
     derived = _derived(conn, {row.message_id for row in received}, digests) if digests else []
     rows = [*received, *derived]
     open_holds = _open_holds(conn, rows)
+    holds_of_them = held_lots(conn, set(open_holds.values()))
     accepted = _accepted(conn, [row.id for row in rows])
     by_identity, by_digest = defaultdict[Identity, list[Sending]](list), defaultdict[bytes, list[Sending]](list)
     for row in received:
         by_identity[Identity(row.ps_number, row.number, row.lot_date)].append(_sending(row, open_holds, accepted))
     for row in derived:
         by_digest[row.received_sha256].append(_sending(row, open_holds, accepted))
-    return Past(by_identity, by_digest, _lots_in(conn, open_holds))
+    return Past(by_identity, by_digest, holds_of_them)
 
 
 def standing(conn: Connection, wanted: Mapping[int, Collection[Identity]]) -> dict[tuple[int, Identity], Standing]:
@@ -95,18 +99,36 @@ def standing(conn: Connection, wanted: Mapping[int, Collection[Identity]]) -> di
     return {key: frozenset(rows) for key, rows in found.items()}
 
 
-def lock(conn: Connection, practitioner_ids: Collection[int], hold_ids: Collection[int]) -> set[int]:
+def lock(conn: Connection, practitioner_ids: Collection[int], hold_ids: Collection[int]) -> None:
     """Keeps other messages of these accounts, and decisions on these holds, waiting until the transaction ends.
 
-    Gives those of the holds that are open still. On SQLite the transaction is alone already.
+    On SQLite the transaction is alone already.
     """
-    if conn.dialect.name == "postgresql":
-        accounts = select(practitioners.c.id).where(practitioners.c.id.in_(practitioner_ids))
-        conn.execute(accounts.order_by(practitioners.c.id).with_for_update(key_share=True)).all()
-    if not hold_ids:
-        return set()
-    still = select(holds.c.id).where(holds.c.id.in_(hold_ids), holds.c.closed_at.is_(None))
-    return set(conn.execute(still.order_by(holds.c.id).with_for_update()).scalars())
+    if conn.dialect.name != "postgresql":
+        return
+    accounts = select(practitioners.c.id).where(practitioners.c.id.in_(practitioner_ids))
+    conn.execute(accounts.order_by(practitioners.c.id).with_for_update(key_share=True)).all()
+    if hold_ids:
+        chosen = select(holds.c.id).where(holds.c.id.in_(hold_ids))
+        conn.execute(chosen.order_by(holds.c.id).with_for_update()).all()
+
+
+def held_lots(conn: Connection, hold_ids: Collection[int]) -> dict[int, HeldLots]:
+    """What waits in those of these holds that are open, whatever message it came with; one without lots is left out."""
+    waiting = defaultdict[int, set[int]](set)
+    undivided = set[int]()
+    for link in (lots.c.hold_id == holds.c.id, lots.c.consignment_id == holds.c.consignment_id) if hold_ids else ():
+        rows = conn.execute(
+            select(holds.c.id.label("hold_id"), lots.c.id, lots.c.kind, files.c.shape)
+            .join(lots, link)
+            .outerjoin(files, files.c.id == lots.c.file_id)
+            .where(holds.c.id.in_(hold_ids), holds.c.closed_at.is_(None), lots.c.state.in_(STILL_TO_LEAVE))
+        )
+        for row in rows:
+            waiting[row.hold_id].add(row.id)
+            if row.shape == Shape.SOURCE and row.kind != LotKind.AMC:
+                undivided.add(row.hold_id)
+    return {hold_id: HeldLots(frozenset(ids), hold_id in undivided) for hold_id, ids in waiting.items()}
 
 
 def acknowledgements(conn: Connection, practitioner_id: int, lot_ids: Collection[int]) -> dict[int, Consignment]:
@@ -168,7 +190,7 @@ def _sending(row: _Row, open_holds: Mapping[tuple[str, int], int], accepted: Map
         delivered_at=row.delivered_at,
         acknowledged_at=accepted.get(row.id, row.state_at if row.state in ACCEPTED else None),
         failed=failed,
-        hold_id=open_holds.get(held_in) if row.state in _STILL_TO_LEAVE else None,
+        hold_id=open_holds.get(held_in) if row.state in STILL_TO_LEAVE else None,
     )
 
 
@@ -186,16 +208,6 @@ def _open_holds(conn: Connection, rows: Sequence[_Row]) -> dict[tuple[str, int],
     return {
         ("hold", row.id) if row.consignment_id is None else ("consignment", row.consignment_id): row.id for row in found
     }
-
-
-def _lots_in(conn: Connection, open_holds: Mapping[tuple[str, int], int]) -> dict[int, frozenset[int]]:
-    """All that waits in these holds, whatever message it came with."""
-    waiting = defaultdict[int, set[int]](set)
-    for (of, key), hold_id in open_holds.items():
-        column = lots.c.hold_id if of == "hold" else lots.c.consignment_id
-        carried = select(lots.c.id).where(column == key, lots.c.state.in_(_STILL_TO_LEAVE))
-        waiting[hold_id].update(conn.execute(carried).scalars())
-    return {hold_id: frozenset(lot_ids) for hold_id, lot_ids in waiting.items()}
 
 
 def _accepted(conn: Connection, lot_ids: Collection[int]) -> dict[int, int]:

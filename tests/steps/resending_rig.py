@@ -32,7 +32,7 @@ TO_LOIRE = ("CT", "00000001016422")
 START = 1_795_200_000_000
 HOUR = 3_600_000
 CLEAR = "[clear]\naccept = true\n"
-_KEYS: dict[str, OwnKey] = {key.name: key for key in KeyRing.load(PKI).keys}
+KEYS: dict[str, OwnKey] = {key.name: key for key in KeyRing.load(PKI).keys}
 _numbers = count(1)
 
 
@@ -98,7 +98,7 @@ class Rig(Bench):
         """The lots that an insurer got, in order."""
         found = []
         for letter in self.outside.of(address):
-            file = read_file(unwrap(unseal(letter.content, _KEYS[address])), LAYOUTS)
+            file = read_file(unwrap(unseal(letter.content, KEYS[address])), LAYOUTS)
             found += [file.content(lot) for lot in file.lots]
         return found
 

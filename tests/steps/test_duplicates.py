@@ -16,11 +16,10 @@ from oct.domain.journey import LotState, MessageState
 from oct.errors import RuleError
 from oct.steps.process import process
 from oct.steps.release import release
-from oct.store import certificates, holds, insurers, messages, payloads
+from oct.store import holds, insurers, messages, payloads
 from oct.store.engine import open_store
 from oct.store.tables import consignments
 from tests.claims import ALPHA, Batch, Claim, dre, enriched
-from tests.steps.bench import add_certificates
 from tests.steps.resending_rig import ADDRESS, BOURG, HOUR, LOIRE, MUTUELLE, TO_LOIRE, Rig, file_of, mail, rig
 
 ONE = Batch((Claim(1),), 1)
@@ -166,31 +165,6 @@ def test_a_held_lot_gives_way_to_its_re_sending_and_never_goes_twice(pieces: Rig
     with pytest.raises(RuleError, match="retenue-inconnue"):
         release(pieces.workshop, waiting.id, "operateur")
     assert pieces.arrived("01999@999.01.rss.fr") == contents(LOST)
-
-
-def test_a_lot_that_waits_with_others_goes_on_waiting_when_it_comes_alone(tmp_path: Path, database_url: str) -> None:
-    """D2, H8: their one file waits for a certificate; it leaves once, with all its lots."""
-    with rig(tmp_path, database_url) as pieces:
-        without_certificate(pieces)
-        first = pieces.submit(ONE, TWO)
-        alone = pieces.submit(ONE)
-        assert pieces.states(alone) == [LotState.DUPLICATE]
-        assert "en attente ici avec d'autres lots" in pieces.texts[-1]
-        both = pieces.submit(TWO, ONE)
-        assert (pieces.holds(first), pieces.states(first)) == ([], [LotState.DUPLICATE] * 2)
-        with pieces.workshop.store.begin() as conn:
-            add_certificates(conn, "01011@*.pem", address=LOIRE)
-        release(pieces.workshop, pieces.holds(both)[0].id, "operateur")
-        pieces.work()
-        assert len(pieces.outside.of(LOIRE)) == 1
-
-
-def without_certificate(pieces: Rig) -> None:
-    """LOIRE has none any more."""
-    with pieces.workshop.store.begin() as conn:
-        for one in certificates.list_all(conn):
-            if one.address == LOIRE:
-                certificates.retire(conn, one.id, pieces.workshop.clock())
 
 
 def test_a_sending_that_failed_for_good_is_done_again_once(pieces: Rig) -> None:

@@ -32,6 +32,7 @@ from oct.store import consignments, events, holds, lots, payloads
 from oct.store.consignments import Consignment, NewConsignment
 from oct.store.events import Event
 from oct.store.holds import HoldSubject, NewHold
+from oct.store.lots import Lot as KeptLot
 from oct.store.lots import NewInvoice, NewLot
 from oct.store.messages import Message
 from oct.store.payloads import NewPayload
@@ -81,8 +82,6 @@ class Dispatch:
     rejections: tuple[Rejection, ...] = ()
     known: tuple[Known, ...] = ()
     """Lots that need not leave again (D2)."""
-    replaced: frozenset[int] = frozenset()
-    """Open holds whose place this dispatch takes."""
     arls: Mapping[int, Consignment] = field(default_factory=dict)
     """For lots accepted earlier (ids), the sending of their ARL that goes out again."""
 
@@ -112,7 +111,7 @@ def seal_plan(
     detentions += [_detained_lots(workshop, file, waiting, context) for waiting in plan.waiting]
     rejections = tuple(Rejection(refused.reason, _refused(workshop, file, refused.lot)) for refused in plan.refused)
     known = [replace(one, lot=weighed(one.lot, content_of(file, one.lot, context))) for one in plan.known]
-    return Dispatch(tuple(departures), tuple(gatherings), tuple(detentions), rejections, tuple(known), plan.replaced)
+    return Dispatch(tuple(departures), tuple(gatherings), tuple(detentions), rejections, tuple(known))
 
 
 def _seal_parcel(
@@ -190,11 +189,11 @@ def write_dispatch(
     message: Message,
     file_row: int | None,
     dispatch: Dispatch,
-    known: Mapping[int, int] | None = None,
+    known: Mapping[int, KeptLot] | None = None,
 ) -> list[int]:
     """Writes consignments, holds, lots and their events; gives the ids of the consignments, in order.
 
-    `known` leads from the rank of a lot to the row it already has: lots released from a hold move, others are new.
+    `known` leads from the rank of a lot in its hold to the row it already has: it moves, others are new.
     """
     now = workshop.clock()
     writer = _LotWriter(workshop, message, file_row, known or {})
@@ -216,8 +215,7 @@ def write_dispatch(
         events.append(conn, [_refused_event(message, rejection, now)])
     for one in dispatch.known:
         writer.add((one.lot,), LotState.DUPLICATE, insurer=one.insurer, code=one.lot.history.verdict)
-    replacing = writer.write(conn)
-    write_replaced(conn, message, dispatch.replaced, replacing, now)
+    write_replaced(conn, message, writer.write(conn), now)
     write_arls(conn, message, dispatch.arls.values(), now)
     events.append(conn, resending_events(message, dispatch.lots, now))
     return consignment_ids
@@ -266,7 +264,9 @@ def _write_detention(conn: Connection, message: Message, detention: Detention, n
 class _LotWriter:
     """Gathers the rows of a message's lots, in their order of arrival, and writes them at once."""
 
-    def __init__(self, workshop: Workshop, message: Message, file_row: int | None, known: Mapping[int, int]) -> None:
+    def __init__(
+        self, workshop: Workshop, message: Message, file_row: int | None, known: Mapping[int, KeptLot]
+    ) -> None:
         self._now = workshop.clock()
         self._message = message
         self._file_row = file_row
@@ -290,7 +290,7 @@ class _LotWriter:
             if known is None:
                 self._new.append((row, _invoices(lot), lot))
             else:
-                self._moved.append((known, row))
+                self._moved.append((known.id, row))
 
     def write(self, conn: Connection) -> list[tuple[int, Planned]]:
         """Writes the rows; gives the new ones' ids, with their lots."""
@@ -311,10 +311,11 @@ class _LotWriter:
     ) -> NewLot:
         source, derived = planned.source, planned.derived
         made = derived.invoices if derived is not None else source.invoices
+        held = self._known.get(source.rank)
         return NewLot(
             message_id=self._message.id,
             file_id=self._file_row,
-            rank=source.rank,
+            rank=source.rank if held is None else held.rank,
             kind=planned.kind,
             ps_number=source.ps_number,
             practitioner_id=self._message.practitioner_id,

@@ -84,7 +84,7 @@ def pass_on(
     try:
         insurer = route_flow(workshop, flow, snapshot)
     except RoutingError as reason:
-        return _waiting(workshop, flow, file, Dispatch(), reason, None, lot)
+        return _waiting(workshop, flow, file, reason, None, lot)
     parcel = Parcel(insurer, (lot,), whole=flow.content)
     recognised = recognise_plan(workshop, practitioner, Plan(Shape.SOURCE, (parcel,)))
     if recognised.plan.known:
@@ -93,28 +93,26 @@ def pass_on(
         repeated = Dispatch(known=recognised.plan.known, arls=recognised.arls)
         return Passage(repeated, file, (f"Envoi {flow.profile.name} non renvoyé. {note}",), basis=recognised.basis)
     (judged,) = recognised.plan.parcels[0].lots
-    base = Dispatch(replaced=recognised.plan.replaced)
     try:
         departure = seal_flow(workshop, flow, practitioner, insurer, snapshot, (judged,))
     except CertificateError as error:
-        held = _waiting(workshop, flow, file, base, error, insurer, judged)
+        held = _waiting(workshop, flow, file, error, insurer, judged)
         return replace(held, basis=recognised.basis)
     told = f"Envoi {flow.profile.name} ({len(flow.content)} octets) transmis à {insurer.label}, sans être lu."
-    return Passage(replace(base, departures=(departure,)), file, (told,), basis=recognised.basis)
+    return Passage(Dispatch(departures=(departure,)), file, (told,), basis=recognised.basis)
 
 
 def _waiting(
     workshop: Workshop,
     flow: Flow,
     file: NewFile,
-    base: Dispatch,
     reason: OctError,
     insurer: Insurer | None,
     lot: Planned,
 ) -> Passage:
     kept = payloads.seal(workshop.vault, flow.content)
     detention = Detention(HoldSubject.FILE, reason, kept, insurer, (lot,))
-    return Passage(replace(base, detentions=(detention,)), file, retention=reason)
+    return Passage(Dispatch(detentions=(detention,)), file, retention=reason)
 
 
 def route_flow(workshop: Workshop, flow: Flow, snapshot: Snapshot) -> Insurer:

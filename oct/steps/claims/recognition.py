@@ -4,9 +4,9 @@
 written, `Ledger` tells whether that still stands: the same lots may have been written meanwhile, by another message of
 the same transaction or over another connection; such a message is settled again, and is then recognised.
 
-A hold whose lots all come again gives way to the new sending in the transaction that writes it: it is closed as
-`remplace` and its lots become duplicates, so that nothing goes out twice whatever is decided later. A lot that waits
-with others that do not come again goes on waiting with them.
+A lot that waits in a hold and comes again gives way to the new sending in the transaction that writes it: it becomes a
+duplicate and leaves the hold, which is closed as `remplace` when nothing is left in it, so that nothing goes out twice
+whatever is decided later. A hold that was decided, or lost a lot, meanwhile counts as something written meanwhile.
 
 The stored ARL leaves as it left the first time: the same bytes under the same Message-ID, for the registered mailbox
 of today. They are what was delivered and traced; making them anew could only alter them, or need what is gone.
@@ -23,7 +23,7 @@ from oct.clock import paris
 from oct.domain.duplicates import Identity, Verdict
 from oct.domain.model import Practitioner
 from oct.domain.plan import Parcel, Plan, Planned, Waiting
-from oct.domain.recognition import Reemission, identity_of, recognise
+from oct.domain.recognition import HeldLots, Reemission, identity_of, recognise
 from oct.domain.resending_notes import Instants, different, note
 from oct.steps.workshop import Workshop
 from oct.store import sendings
@@ -33,12 +33,14 @@ from oct.store.sendings import Standing
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a message's judgements rest on: the rows there were of its lots, and the holds it is to replace."""
+    """What a message's judgements rest on: the rows there were of its lots, and what waited in their holds.
+    `divided` are the holds that lots are to leave."""
 
     practitioner_id: int
     identities: frozenset[Identity]
     rows: Standing
-    holds: frozenset[int]
+    holds: Mapping[int, HeldLots]
+    divided: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def recognise_plan(workshop: Workshop, practitioner: Practitioner, plan: Plan) -
         lot_ids = [first.lot_id for first in accepted if first is not None]
         arls = sendings.acknowledgements(conn, practitioner.id, lot_ids) if lot_ids else {}
     rows = frozenset((one.lot_id, str(one.state)) for some in past.by_identity.values() for one in some)
-    basis = Basis(practitioner.id, identities, rows, plan.replaced)
+    basis = Basis(practitioner.id, identities, rows, past.holds, _divided(plan))
     addressed = {lot_id: replace(arl, recipient=practitioner.address) for lot_id, arl in arls.items()}
     return Recognised(plan, basis, addressed)
 
@@ -77,7 +79,9 @@ class Ledger:
         for basis in bases:
             wanted.setdefault(basis.practitioner_id, set()).update(basis.identities)
         holds = frozenset[int]().union(*(basis.holds for basis in bases))
-        self._open = sendings.lock(conn, wanted.keys(), holds) if wanted else set[int]()
+        if wanted:
+            sendings.lock(conn, wanted.keys(), holds)
+        self._held = sendings.held_lots(conn, holds)
         self._standing = sendings.standing(conn, wanted) if wanted else {}
         self._written: set[tuple[int, Identity]] = set()
 
@@ -85,9 +89,13 @@ class Ledger:
         """Whether the message may be written as it was settled; if so, it counts as written."""
         keys = {(basis.practitioner_id, identity) for identity in basis.identities}
         rows = frozenset[tuple[int, str]]().union(*(self._standing.get(key, frozenset()) for key in keys))
-        if keys & self._written or rows != basis.rows or not basis.holds <= self._open:
+        if keys & self._written or rows != basis.rows:
+            return False
+        if any(self._held.get(hold_id) != held for hold_id, held in basis.holds.items()):
             return False
         self._written |= keys
+        for hold_id in basis.divided:
+            del self._held[hold_id]
         return True
 
 
@@ -105,6 +113,12 @@ def different_lots(leaving: Iterable[tuple[Planned, str]]) -> list[str]:
         for lot, insurer in leaving
         if lot.history.verdict is Verdict.DIFFERENT
     ]
+
+
+def _divided(plan: Plan) -> frozenset[int]:
+    groups: tuple[Parcel | Waiting, ...] = (*plan.parcels, *plan.waiting)
+    replaced = (sending.hold_id for group in groups for lot in group.lots for sending in lot.history.replaces)
+    return frozenset(hold_id for hold_id in replaced if hold_id is not None)
 
 
 def _accepted(lot: Planned) -> bool:

@@ -1,19 +1,19 @@
 """Writes what re-sent lots lead to, in the transaction that writes their message (D2, D3).
 
-Holds that the new sending replaces are closed and their lots point to it; the stored ARL goes out again; and the trace
-says of every lot that was received before what it was taken for.
+Lots that wait in a hold give way to their new sending and point to it, and a hold without lots is closed; the stored
+ARL goes out again; and the trace says of every lot that was received before what it was taken for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from sqlalchemy import Connection
 
 from oct.domain.duplicates import Verdict
 from oct.domain.plan import Planned
-from oct.store import consignments, events, holds, lots
+from oct.store import consignments, events, holds, lots, sendings
 from oct.store.consignments import Consignment, NewConsignment
 from oct.store.events import Event
 from oct.store.messages import Message
@@ -21,21 +21,16 @@ from oct.store.messages import Message
 _REPLACED = "remplace"
 
 
-def write_replaced(
-    conn: Connection, message: Message, hold_ids: Collection[int], written: Sequence[tuple[int, Planned]], now: int
-) -> None:
-    """Closes the holds that the new sending takes the place of; `written` are its lots with the ids of their rows."""
-    if not hold_ids:
+def write_replaced(conn: Connection, message: Message, written: Sequence[tuple[int, Planned]], now: int) -> None:
+    """Takes out of their holds the lots that come again; `written` are the new ones with the ids of their rows."""
+    replaced = {sending.lot_id: lot_id for lot_id, planned in written for sending in planned.history.replaces}
+    if not replaced:
         return
-    replaced = {
-        sending.lot_id: lot_id
-        for lot_id, planned in written
-        for sending in planned.history.waiting
-        if sending.hold_id in hold_ids
-    }
-    for hold_id in sorted(hold_ids):
-        holds.close(conn, hold_id, _REPLACED, now)
+    divided = {sending.hold_id for _, planned in written for sending in planned.history.replaces if sending.hold_id}
     lots.replace(conn, replaced, now)
+    emptied = sorted(divided - sendings.held_lots(conn, divided).keys())
+    for hold_id in emptied:
+        holds.close(conn, hold_id, _REPLACED, now)
     told = [
         Event(
             at=now,
@@ -43,7 +38,13 @@ def write_replaced(
             outcome=_REPLACED,
             message_id=story,
             practitioner_id=message.practitioner_id,
-            data={"retenues": sorted(hold_ids), "lots_remplaces": sorted(replaced), "suivi": message.trace},
+            data={
+                "retenues": sorted(divided),
+                "retenues_closes": emptied,
+                "lots_remplaces": sorted(replaced),
+                "remplacants": [replaced[lot_id] for lot_id in sorted(replaced)],
+                "suivi": message.trace,
+            },
         )
         for story in sorted({message.id, *lots.messages_of(conn, replaced)})
     ]
