@@ -1,7 +1,7 @@
 """dLOI: the increments of the card opposition list, and a practitioner's request for those it lacks (O1).
 
-No public layout exists; what is read is assumption A8: both are framed files; an increment carries its number, six
-digits, in `file_id`, and is opaque otherwise; a request carries the last number held in its message zone (layout
+No public layout exists; what is read is assumption A8: both are framed files; an increment carries its number in its
+header, six digits (layout `dloi_increment`), and is opaque otherwise; a request carries the last number held (layout
 `dloi_request`). Fails with FormatError `dloi-numero` or `zone-non-numerique`, or one of `oct.formats.frame`.
 """
 
@@ -33,12 +33,14 @@ class IncrementRequest:
 
 
 def read_increment(data: bytes, layouts: Layouts) -> Increment:
-    """The number of an increment. FormatError `dloi-numero` when its `file_id` is not one."""
+    """The number of an increment (A8). FormatError `dloi-numero` when there is none."""
     frame = read_frame(data, layouts)
-    if not (frame.file_id.isascii() and frame.file_id.isdigit()):
-        position = layouts["file_header"].fields["file_id"].first
-        raise FormatError("dloi-numero", "L'incrément de dLOI ne porte pas de numéro.", place=Place(1, position))
-    return Increment(frame, int(frame.file_id))
+    layout = layouts["dloi_increment"]
+    number = layout.text(frame.header, "number")
+    if not (number.isascii() and number.isdigit()):
+        place = Place(1, layout.fields["number"].first)
+        raise FormatError("dloi-numero", "L'incrément de dLOI ne porte pas de numéro.", place=place)
+    return Increment(frame, int(number))
 
 
 def read_request(data: bytes, layouts: Layouts) -> IncrementRequest:

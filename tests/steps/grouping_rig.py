@@ -17,7 +17,7 @@ from oct.steps.gather import gather
 from oct.store.messages import Message
 from tests.claims import LAYOUTS, OCT_NUMBER, PS, Batch, Claim
 from tests.steps.bench import OCT
-from tests.steps.resending_rig import _KEYS, ADDRESS, LOIRE, Rig, file_of, mail, rig
+from tests.steps.resending_rig import ADDRESS, KEYS, LOIRE, Rig, file_of, mail, rig
 
 GARE, GARE_ADDRESS = "512223334", "gare@boite.example"
 WINDOW = '[grouping]\nwindow = "1h"\n'
@@ -67,7 +67,7 @@ class Group:
         """The files that an insurer got."""
         letters = self.rig.outside.of(address)
         return [
-            Arrived(letter, read_file(unwrap(unseal(letter.content, _KEYS[address])), LAYOUTS)) for letter in letters
+            Arrived(letter, read_file(unwrap(unseal(letter.content, KEYS[address])), LAYOUTS)) for letter in letters
         ]
 
     def answer(self, told: Sequence[ArlLot] | ArlFile, to: Letter | None = None) -> Message:

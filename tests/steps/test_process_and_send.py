@@ -56,6 +56,13 @@ def test_a_message_comes_to_its_files_and_one_art(pieces: Bench) -> None:
     assert sorted(one.kind for one in written(pieces, message)) == ["art", *["facture"] * 4]
 
 
+def test_the_art_names_the_number_that_the_message_names(pieces: Bench) -> None:
+    """L8: an account may have several."""
+    pieces.take((CLAIMS / "messages" / "34-group-practice.eml").read_bytes(), "parc@boite.example")
+    (art, *_) = pieces.outside.of("parc@boite.example")
+    assert f"PS : {art.subject.split('/')[1][-9:]}" in art.content.decode("latin-1")
+
+
 def test_a_worker_that_lost_its_lease_writes_nothing(pieces: Bench) -> None:
     """P2: whoever claimed it later has the last word, and there is one ART."""
     pieces.receive(GOLDEN, PONT)

@@ -13,6 +13,7 @@ from oct.store import (
     certificates,
     consignments,
     events,
+    gatherings,
     holds,
     insurers,
     lots,
@@ -40,6 +41,13 @@ QUERIES: list[Callable[[Connection], object]] = [
     lambda conn: consignments.release_leases(conn, "w"),
     lambda conn: consignments.of_message(conn, 1),
     lambda conn: consignments.backlog(conn),
+    lambda conn: gatherings.closed_keys(conn, NOW),
+    lambda conn: gatherings.of_key(conn, "a"),
+    lambda conn: gatherings.still_waiting(conn, [1, 2]),
+    lambda conn: gatherings.send_off(conn, [1, 2], 1),
+    lambda conn: gatherings.withhold(conn, 1, 1, "a", NOW),
+    lambda conn: gatherings.oldest(conn),
+    lambda conn: gatherings.count(conn),
     lambda conn: lots.by_identity(conn, "991234567", "001", "260921"),
     lambda conn: lots.by_invoice(conn, "000000001", "991234567"),
     lambda conn: lots.by_file_id(conn, "F00001"),
@@ -67,7 +75,13 @@ QUERIES: list[Callable[[Connection], object]] = [
     lambda conn: alerts.slowed_since(conn, 1),
 ]
 
-PARTIAL = {"ix_messages_due", "ix_consignments_due", "ix_consignments_recipient", "ix_consignments_leased"}
+PARTIAL = {
+    "ix_messages_due",
+    "ix_consignments_due",
+    "ix_consignments_recipient",
+    "ix_consignments_leased",
+    "ix_consignments_gathering",
+}
 """They hold only what waits, so reading one whole is what is wanted."""
 
 
