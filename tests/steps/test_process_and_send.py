@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,10 @@ import pytest
 from oct.bootstrap import connector
 from oct.domain.journey import ConsignmentState, LotState, MessageState
 from oct.settings import load
+from oct.steps import runner
 from oct.steps.process import process
 from oct.steps.send import send
+from oct.steps.workshop import Workshop
 from oct.store import consignments, lots, messages
 from oct.store.consignments import Consignment
 from oct.store.messages import Message
@@ -121,3 +123,19 @@ def test_a_delivery_whose_lease_was_lost_is_repeated_byte_identical(pieces: Benc
     assert {one.state for one in written(pieces, message)} == {ConsignmentState.DELIVERED}
     raws = [letter.raw for letter in pieces.outside.letters]
     assert sorted(raws[: len(taken)]) == sorted(raws[len(taken) :])
+
+
+def test_h3_messages_that_are_large_together_are_opened_in_turn(pieces: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is bounded in bytes too; one message alone may be larger."""
+    monkeypatch.setattr(runner, "_PORTION_BYTES", 2 * len(GOLDEN) + 10)
+    opened: list[int] = []
+
+    def counted(workshop: Workshop, claimed: Sequence[Message], owner: str) -> None:
+        opened.append(len(claimed))
+        process(workshop, claimed, owner)
+
+    monkeypatch.setattr(runner, "process", counted)
+    for rank in range(5):
+        pieces.receive(GOLDEN.replace(b"2026112008000100001", b"20261120080001%05d" % rank), PONT)
+    pieces.work()
+    assert opened == [2, 2, 1]

@@ -14,6 +14,7 @@ from sqlalchemy import event, text
 
 from oct.domain.journey import MessageState
 from oct.smtp.transaction import Reply, Transaction
+from oct.steps import receive
 from oct.steps.receive import Receiver
 from oct.store import events, messages, payloads
 from tests.steps.bench import CLAIMS, OCT, Bench, bench
@@ -68,6 +69,24 @@ def test_what_is_answered_250_is_kept_byte_for_byte(pieces: Bench) -> None:
 
 
 def test_messages_that_wait_together_share_one_commit(pieces: Bench) -> None:
+    replies, commits = commits_of(pieces, [other(rank) for rank in range(20)])
+    assert {reply.code for reply in replies} == {250}
+    assert len({reply.text for reply in replies}) == 20
+    assert commits == 1
+    with pieces.workshop.store.read() as conn:
+        assert sum(messages.counts(conn, 0).values()) == 20
+
+
+def test_h3_messages_that_are_large_together_do_not(pieces: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is in memory twice while it is written."""
+    monkeypatch.setattr(receive, "_GROUP_BYTES", len(GOLDEN) + 1)
+    replies, commits = commits_of(pieces, [other(rank) for rank in range(6)])
+    assert {reply.code for reply in replies} == {250}
+    assert commits == 3
+
+
+def commits_of(pieces: Bench, contents: Sequence[bytes]) -> tuple[list[Reply], int]:
+    """The answers to transactions that wait together, and in how many commits they were written."""
     written: list[str] = []
     event.listen(
         pieces.workshop.store.engine,
@@ -76,14 +95,9 @@ def test_messages_that_wait_together_share_one_commit(pieces: Bench) -> None:
     )
     commits: list[int] = []
     event.listen(pieces.workshop.store.engine, "commit", lambda _: commits.append(len(written)))
-    replies = together(pieces, [other(rank) for rank in range(20)])
-    assert {reply.code for reply in replies} == {250}
-    assert len({reply.text for reply in replies}) == 20
+    replies = together(pieces, contents)
     transactions = [written[start:end] for start, end in pairwise([0, *commits])]
-    inserting = [done for done in transactions if any("INTO messages" in statement for statement in done)]
-    assert len(inserting) == 1
-    with pieces.workshop.store.read() as conn:
-        assert sum(messages.counts(conn, 0).values()) == 20
+    return replies, sum(any("INTO messages" in statement for statement in done) for done in transactions)
 
 
 def test_the_same_transaction_in_one_group_or_later_is_one_message(pieces: Bench) -> None:
