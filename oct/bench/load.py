@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from multiprocessing.connection import Connection
 from statistics import quantiles
 
@@ -34,14 +35,22 @@ class Shipment:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What became of a load: 250s, all other ends, instants on the monotonic clock, the 99th percentile of the wait
-    for a 250, in ms."""
+    """What became of a load: how long each 250 was waited for, all other ends, instants on the monotonic clock."""
 
-    accepted: int
+    waits_ms: list[float]
     refused: int
     started: float
     ended: float
-    p99_ms: float
+
+    @property
+    def accepted(self) -> int:
+        """How many were answered 250."""
+        return len(self.waits_ms)
+
+    @property
+    def p99_ms(self) -> float:
+        """The 99th percentile of the waits."""
+        return quantiles(self.waits_ms, n=100)[98] if len(self.waits_ms) > 1 else 0.0
 
 
 class Load:
@@ -50,9 +59,9 @@ class Load:
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
 
-    def send(self, port: int, shipments: Sequence[Shipment], seconds: float) -> Given:
-        """Sends all of these to a door on 127.0.0.1, or as many as `seconds` are enough for."""
-        self._pipe.send((port, shipments, seconds))
+    def send(self, port: int, shipments: Sequence[Shipment], seconds: float, rate: float = inf) -> Given:
+        """Sends all of these to a door on 127.0.0.1, at most `rate` a second, as many as `seconds` are enough for."""
+        self._pipe.send((port, shipments, seconds, rate))
         given = self._pipe.recv()
         assert isinstance(given, Given)
         return given
@@ -69,12 +78,11 @@ def load() -> Iterator[Load]:
 def _obey(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        port, shipments, seconds = pipe.recv()
-        pipe.send(_send_all(port, shipments, seconds))
+        pipe.send(_send_all(*pipe.recv()))
 
 
-def _send_all(port: int, shipments: Sequence[Shipment], seconds: float) -> Given:
-    waiting, turn = iter(shipments), threading.Lock()
+def _send_all(port: int, shipments: Sequence[Shipment], seconds: float, rate: float) -> Given:
+    waiting, turn = iter(enumerate(shipments)), threading.Lock()
     waits: list[float] = []
     refused: list[Shipment] = []
     started = time.monotonic()
@@ -82,22 +90,22 @@ def _send_all(port: int, shipments: Sequence[Shipment], seconds: float) -> Given
     def work() -> None:
         while time.monotonic() < started + seconds:
             with turn:
-                shipment = next(waiting, None)
+                rank, shipment = next(waiting, (0, None))
             if shipment is None:
                 return
+            time.sleep(max(0.0, started + rank / rate - time.monotonic()))
             wait = _sent(port, shipment)
             if wait is None:
                 refused.append(shipment)
             else:
-                waits.append(wait)
+                waits.append(wait * 1000)
 
     threads = [threading.Thread(target=work) for _ in range(_CONNECTIONS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    p99 = quantiles(waits, n=100)[98] * 1000 if len(waits) > 1 else 0.0
-    return Given(len(waits), len(refused), started, time.monotonic(), p99)
+    return Given(waits, len(refused), started, time.monotonic())
 
 
 def _sent(port: int, shipment: Shipment) -> float | None:

@@ -50,6 +50,11 @@ def be_oct(arguments: Sequence[str]) -> None:
 
 def cpu_seconds(processes: Iterable[BaseProcess]) -> float:
     """CPU that these processes and their living descendants have spent."""
+    return sum(family(processes).values())
+
+
+def family(processes: Iterable[BaseProcess]) -> dict[int, float]:
+    """These processes and their living descendants, by pid: the CPU each has spent, in seconds."""
     children, spent = defaultdict[int, list[int]](list), dict[int, float]()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -59,12 +64,12 @@ def cpu_seconds(processes: Iterable[BaseProcess]) -> float:
         pid = int(stat.parent.name)
         children[int(fields[_PARENT])].append(pid)
         spent[pid] = (int(fields[_USER]) + int(fields[_SYSTEM])) * _TICK_S
-    total, open_ = 0.0, [process.pid or 0 for process in processes]
+    found, open_ = dict[int, float](), [process.pid or 0 for process in processes]
     while open_:
         pid = open_.pop()
-        total += spent.get(pid, 0.0)
+        found[pid] = spent.get(pid, 0.0)
         open_ += children[pid]
-    return total
+    return found
 
 
 def _run(target: Callable[..., None], arguments: Sequence[Any], log: Path | None) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from oct.crypto.atrest import create_master_key
+from oct.simulators.envelopes import Judge
 from oct.store import consignments, messages
 from oct.store.engine import Store, open_store
 from tests.journeys.golden import CLAIMS, PKI
@@ -26,9 +27,9 @@ _RESTART_S = 0.3
 class Fleet:
     """Several `oct run --role …` with one configuration. `url` is that of a database which is filled already."""
 
-    def __init__(self, directory: Path, url: str, **sections: str) -> None:
+    def __init__(self, directory: Path, url: str, judge: Judge = Judge.OPENSSL, /, **sections: str) -> None:
         self.directory = directory
-        self.outside = Outside(PKI)
+        self.outside = Outside(PKI, judge)
         self.outside.start()
         self.store: Store = open_store(url)
         self._ports: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """Everything outside the concentrator, behind one relay: the insurers' mailboxes and the practitioners'.
 
 Whatever it is sent is kept, to whatever address, so that a test sees what should not have left too. Insurers open
-their mail with the openssl command.
+their mail with the openssl command, or with the library where there is too much of it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ LAYOUTS = Layouts.from_toml(built_in("layouts.toml"))
 class Outside:
     """An SMTP server that takes mail for all. `pki` holds `<address>.key` and `<address>.pem` of the insurers."""
 
-    def __init__(self, pki: Path) -> None:
+    def __init__(self, pki: Path, judge: Judge = Judge.OPENSSL) -> None:
+        self._judge = judge
         self._keys = {key.name: key for key in KeyRing.load(pki).keys if "@" in key.name}
         self._reception = Reception(self, serves=lambda _: True)
         self._arriving: list[Arrival] = []
@@ -68,7 +69,7 @@ class Outside:
         ]
 
     def _open(self, arrival: Arrival) -> Opened:
-        return open_arrival(arrival, self._keys[arrival.rcpt_to], LAYOUTS, Judge.OPENSSL)
+        return open_arrival(arrival, self._keys[arrival.rcpt_to], LAYOUTS, self._judge)
 
     def keep(self, mail_from: str, recipients: Iterable[str], raw: bytes) -> None:
         """Called by the reception."""

@@ -90,8 +90,7 @@ def stopped(traffic: list[Traffic]) -> Traffic:
     for one in traffic:
         one.stop()
     first, second = traffic
-    accepted, refused = first.accepted + second.accepted, first.refused + second.refused
-    return Traffic(first.door, first.senders + second.senders, SEED, accepted, refused)
+    return first.with_all_of(second)
 
 
 def received(fleet: Fleet) -> dict[str, int]:

@@ -61,6 +61,16 @@ class Traffic:
         for thread in self._threads:
             thread.join()
 
+    def with_all_of(self, other: Traffic) -> Traffic:
+        """What both came to, once both were stopped."""
+        return Traffic(
+            self.door,
+            tuple(dict.fromkeys(self.senders + other.senders)),
+            self.seed,
+            self.accepted + other.accepted,
+            self.refused + other.refused,
+        )
+
     def _send_all(self, who: Practice, chance: random.Random) -> None:
         while not self._stopping.is_set():
             file = who.claims.single_file(who.sender, kinds=(Kind.FSE, Kind.DRE), lots=chance.randrange(1, 4))

@@ -21,7 +21,7 @@ def _run(url: str, folder: Path, asked: argparse.Namespace) -> bool:
     storm = Storm(url, folder, boxes=asked.boxes, returns=asked.returns)
     started = time.monotonic()
     found = storm.rage(asked.clients, asked.kill_every)
-    print(  # noqa: T201
+    print(
         f"{url.partition(':')[0]}: {time.monotonic() - started:.0f} s, {found.kills} kills, {found.sessions} sessions, "
         f"{len(found.read)} returns, {found.read.total()} readings, faults: {found.faults or 'none'}",
         flush=True,

@@ -11,11 +11,11 @@ import os
 import random
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from oct.simulators.envelopes import Judge
 from tests.databases import Cluster, own_cluster
 from tests.journeys.fleet import Fleet, fill
 from tests.journeys.outside import Outside
@@ -32,10 +32,11 @@ _ENDLESS = 10**9
 
 
 class Storm:
-    """Blows until `stop`. `kills` counts the processes that were killed."""
+    """Blows until `stop`. `kills` counts the processes that were killed, `blows` what befell broker and database."""
 
     def __init__(self, fleet: Fleet, broker: Broker, cluster: Cluster, seed: int, pause: float) -> None:
         self.kills = 0
+        self.blows = 0
         self._fleet = fleet
         self._chance = random.Random(seed)
         self._stopping = threading.Event()
@@ -57,6 +58,11 @@ class Storm:
             thread.join()
         self._fleet.outside.temper.behave()
 
+    @property
+    def interruptions(self) -> int:
+        """How many commits can have been lost after the peer's 250: each worker may have one in hand (P2)."""
+        return (self.kills + self.blows) * sum(name.startswith("worker") for name in ROLES)
+
     def _kill(self) -> None:
         while not self._stopping.wait(KILL_EVERY_S):
             victim = self._chance.choice(self._fleet.processes())
@@ -71,6 +77,7 @@ class Storm:
                 if self._stopping.wait(pause):
                     return
                 strike()
+                self.blows += 1
                 self._stopping.wait(pause)
                 repair()
 
@@ -87,13 +94,6 @@ def repeats(outside: Outside) -> int:
     return len(arrived) - len(set(arrived))
 
 
-def paced(until: Callable[[], bool], seconds: float) -> None:
-    """Returns when `until` holds and so many seconds have passed."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end or not until():
-        time.sleep(0.1)
-
-
 def _blows(broker: Broker, cluster: Cluster) -> list[tuple[Callable[[], None], Callable[[], None]]]:
     return [
         (broker.flush, _nothing),
@@ -108,7 +108,7 @@ def _nothing() -> None:
 
 
 @contextmanager
-def stormy_fleet(directory: Path) -> Iterator[tuple[Fleet, Broker, Cluster, tuple[str, ...]]]:
+def stormy_fleet(directory: Path, judge: Judge = Judge.OPENSSL) -> Iterator[tuple[Fleet, Broker, Cluster]]:
     """All roles, running, on a database server and a broker that are theirs alone."""
     with ExitStack() as stack:
         cluster, server = stack.enter_context(own_cluster())
@@ -118,7 +118,7 @@ def stormy_fleet(directory: Path) -> Iterator[tuple[Fleet, Broker, Cluster, tupl
         fill(filled, url)
         broker.start()
         stack.callback(broker.kill)
-        fleet = Fleet(filled, url, queue=f'url = "{broker.url}"')
+        fleet = Fleet(filled, url, judge, queue=f'url = "{broker.url}"')
         stack.callback(fleet.close)
         fleet.start(*ROLES)
-        yield fleet, broker, cluster, ROLES
+        yield fleet, broker, cluster
