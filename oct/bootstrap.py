@@ -22,6 +22,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from oct.clock import Clock, system_clock
 from oct.crypto.atrest import Vault, load_master_keys
 from oct.crypto.keystore import KeyRing
+from oct.crypto.pseudonyms import load_pseudonyms
 from oct.crypto.revocation import RevocationPolicy
 from oct.domain.conventions import check_conventions
 from oct.domain.duplicates import Policy
@@ -124,6 +125,7 @@ def open_workshop(
     return Workshop(
         store=store,
         vault=open_vault(settings),
+        pseudonyms=load_pseudonyms(settings.keys.pseudonyms),
         clock=clock,
         chance=chance,
         numbering=Numbering(store, clock),

@@ -17,7 +17,7 @@ from oct.clock import system_clock, utc
 from oct.crypto.atrest import create_master_key
 from oct.crypto.authority import TestAuthority
 from oct.crypto.keystore import OwnKey, private_pem
-from oct.crypto.private_files import write_private
+from oct.crypto.private_files import write_key, write_private
 from oct.settings import load
 from oct.steps.register.enrol import OwnPlace, enrol
 from oct.store import insurers, practitioners
@@ -76,6 +76,8 @@ def _write_keys(directory: Path, own: OwnKey) -> None:
     write_private(directory / "oct.key", private_pem(own.private_key))
     (directory / "oct.pem").write_bytes(own.certificate.public_bytes(Encoding.PEM))
     create_master_key(directory / "master" / "banc.master")
+    (directory / "pseudonymes").mkdir()
+    write_key(directory / "pseudonymes" / "banc.pseudonyme")
     create_key(directory / "journal", "banc")
 
 

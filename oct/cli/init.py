@@ -1,7 +1,7 @@
 """`oct init`: a folder ready to work: configuration, keys and certificate request, master key, database.
 
-Run again in a folder that has its configuration, it brings the database up to date and makes the key of the journal if
-there is none, and changes nothing else. With `--test` it
+Run again in a folder that has its configuration, it brings the database up to date and makes the keys of the journal
+and of the pseudonyms if there are none, and changes nothing else. With `--test` it
 makes a whole trial authority, whose private keys stay in `essai/` so that simulators can issue more certificates.
 """
 
@@ -47,6 +47,7 @@ def init(
         settings = load(path, os.environ).settings
         upgrade(settings.store.url)
         print(f"{path} est déjà là : rien n'y est changé, clés non plus. Base à la version {REVISION}.")
+        _make_pseudonym_key(settings)
         _make_journal_key(settings)
         return
     text = _filled(built_in(CONFIG_NAME), {"number": number, "address": address, "name": name})
@@ -56,6 +57,7 @@ def init(
     draft.write_text(text, encoding="utf-8")
     settings = load(draft, os.environ).settings
     _make_master_key(settings)
+    _make_pseudonym_key(settings)
     upgrade(settings.store.url)
     _make_keys(directory, settings, test=test)
     _make_journal_key(settings)
@@ -89,6 +91,17 @@ def _make_master_key(settings: Settings) -> None:
     if not load_master_keys(settings.keys.master):
         create_master_key(settings.keys.master / f"{paris(system_clock()):%Y%m%d}.master")
     print(f"Clé maîtresse : {settings.keys.master} (à sauvegarder : sans elle, aucun contenu n'est lisible)")
+
+
+def _make_pseudonym_key(settings: Settings) -> None:
+    """The key that hides patients where there is none: older installations had none."""
+    from oct.cli.keys import new_secret
+    from oct.crypto.pseudonyms import SUFFIX
+
+    directory = settings.keys.pseudonyms
+    _make_folder(directory)
+    if not any(directory.glob(f"*{SUFFIX}")):
+        print(f"Pseudonymes   : clé {new_secret(directory, SUFFIX)} (à sauvegarder, ailleurs que la base)")
 
 
 def _make_journal_key(settings: Settings) -> None:

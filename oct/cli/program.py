@@ -15,6 +15,7 @@ from oct.cli import (
     held,
     init,
     insurers,
+    keys,
     migrate,
     ps,
     returns,
@@ -50,6 +51,7 @@ def command() -> Any:
         ("held", held.app),
         ("returns", returns.app),
         ("trace", trace.app),
+        ("keys", keys.app),
         ("users", users.app),
         ("simulate", simulate.app),
     ):

@@ -1,5 +1,5 @@
 """`oct trace show`: the whole story of a message, found by any of its identifiers, both directions (J1); the rest of
-`oct trace` is in proof.py.
+`oct trace` is in proof.py and patients.py.
 
 Identifiers, amounts, states and replies; never a payload.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oct.cli import proof
+from oct.cli import patients, proof
 from oct.cli.opening import ConfigOption, JsonOption, at_desk, note_command
 from oct.cli.printing import Instant, cell, instant, print_json, print_rows
 from oct.cli.usage import Noun
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from oct.store.story import Story
 
 app = Noun("La trace : toute l'histoire d'un message, et sa preuve.")
-for _proof in (proof.export, proof.verify, proof.rotate):
+for _proof in (proof.export, proof.verify, proof.rotate, patients.pseudonym):
     app.command()(_proof)
 
 

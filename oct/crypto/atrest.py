@@ -21,7 +21,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from oct.crypto.private_files import write_private
+from oct.crypto.private_files import read_keys, write_key
 from oct.errors import ConfigurationError, OctError
 
 _KEY_LENGTH = 32
@@ -29,7 +29,7 @@ _NONCE_LENGTH = 12
 _ONLY_NONCE = bytes(_NONCE_LENGTH)
 _WRAPPING = b"oct/cle/1/"
 _PAYLOAD = b"oct/charge/1"
-_SUFFIX = ".master"
+SUFFIX = ".master"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ class Vault:
         self._masters = {name: AESGCM(key) for name, key in master_keys.items()}
         self._current = current
         self._master(current)
+
+    @property
+    def current(self) -> str:
+        """The name of the master key that seals."""
+        return self._current
 
     def seal(self, content: bytes) -> SealedPayload:
         """`content` under a new key."""
@@ -92,28 +97,12 @@ def load_master_keys(directory: Path) -> dict[str, bytes]:
 
     Raises ConfigurationError "cle-maitresse-illisible".
     """
-    return {path.stem: _read_master_key(path) for path in sorted(directory.glob(f"*{_SUFFIX}"))}
+    return read_keys(directory, SUFFIX, "cle-maitresse-illisible")
 
 
 def create_master_key(path: Path) -> None:
     """Write a new master key to `path` (`<name>.master`): 64 hexadecimal digits, mode 0600, never over another."""
-    write_private(path, os.urandom(_KEY_LENGTH).hex().encode() + b"\n")
-
-
-def _read_master_key(path: Path) -> bytes:
-    try:
-        key = bytes.fromhex(path.read_text("ascii"))
-    except (OSError, ValueError) as cause:
-        raise _unreadable_master(path) from cause
-    if len(key) != _KEY_LENGTH:
-        raise _unreadable_master(path)
-    return key
-
-
-def _unreadable_master(path: Path) -> ConfigurationError:
-    return ConfigurationError(
-        "cle-maitresse-illisible", f"La clé maîtresse {path} ne peut pas être lue : 64 chiffres hexadécimaux attendus."
-    )
+    write_key(path)
 
 
 def _altered() -> OctError:

@@ -27,7 +27,7 @@ from oct.crypto.atrest import create_master_key
 from oct.crypto.authority import TestAuthority
 from oct.crypto.certificates import fingerprint
 from oct.crypto.keystore import private_pem
-from oct.crypto.private_files import write_private
+from oct.crypto.private_files import write_key, write_private
 from oct.formats.layouts import Layouts
 from oct.programs import embedded
 from oct.settings import Settings, load
@@ -163,6 +163,8 @@ class World:
         write_private(keys / "oct.key", private_pem(self._own.private_key))
         (keys / "oct.pem").write_bytes(self._own.certificate.public_bytes(Encoding.PEM))
         create_master_key(keys / "master" / "demo.master")
+        (keys / "pseudonymes").mkdir()
+        write_key(keys / "pseudonymes" / "demo.pseudonyme")
         (keys / "journal").mkdir()
         create_key(keys / "journal", "demo")
         config = self.directory / "oct.toml"

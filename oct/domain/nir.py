@@ -1,11 +1,24 @@
-"""Keys of NIR: checked only to warn (A14). What is said names the invoice, never the NIR (T3)."""
+"""NIR of patients: where they stand (J4), and their keys, checked only to warn (A14).
+
+What is said names the invoice, never the NIR (T3).
+"""
 
 from __future__ import annotations
 
 from oct.formats.b2 import B2File
+from oct.formats.b2_lots import Lot
 from oct.formats.layouts import Layouts
 
 _CORSICA = ((b"2A", b"19"), (b"2B", b"18"))
+
+
+def patients(file: B2File, lot: Lot, layouts: Layouts) -> list[bytes]:
+    """The NIR of each invoice of a lot, 13 characters without key, in their order; empty where none stands, which is
+    everywhere in an establishment's file (see below)."""
+    if file.establishment:
+        return [b""] * len(lot.invoices)
+    at = layouts["invoice_header"].at("insured_nir")
+    return [file.data[one.start + at.start : one.start + at.stop].strip() for one in lot.invoices]
 
 
 def invoices_with_wrong_key(file: B2File, layouts: Layouts) -> list[str]:

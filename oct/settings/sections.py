@@ -127,11 +127,13 @@ class StoreSection(Section):
 
 
 class KeysSection(Section):
-    """Own keys: `directory` holds the pairs that decipher, `master` the keys that protect payloads at rest."""
+    """Own keys: `directory` holds the pairs that decipher, `master` the keys that protect payloads at rest,
+    `pseudonyms` those that hide patients."""
 
     directory: Path = Path("keys")
     passphrase: Annotated[str, Field(repr=False)] = ""
     master: Path = Path("keys/master")
+    pseudonyms: Path = Path("keys/pseudonymes")
 
 
 class JournalSection(Section):

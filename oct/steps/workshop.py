@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from oct.clock import Clock, paris
 from oct.crypto.atrest import Vault
+from oct.crypto.pseudonyms import Pseudonyms
 from oct.domain.conventions import Conventions
 from oct.domain.duplicates import Policy
 from oct.domain.plan import SplitContext
@@ -76,6 +77,7 @@ class Workshop:
 
     store: Store
     vault: Vault
+    pseudonyms: Pseudonyms
     clock: Clock
     chance: Callable[[int], bytes]
     numbering: Numbering

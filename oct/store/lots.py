@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 from oct.domain.journey import AWAITING, LotState
 from oct.domain.return_outcomes import ANSWERABLE
 from oct.store.rows import columns, insert_all, insert_rows, values
-from oct.store.tables import consignments, invoices, lots
+from oct.store.tables import consignments, invoices, lots, messages
 
 REPLACED = "remplace"
 """The code of a lot that left a hold because it came again (D2)."""
@@ -26,7 +26,7 @@ _ROWS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class NewInvoice:
-    """An invoice of a lot. `split`: contract 99, its AMC part goes by a derived flow."""
+    """An invoice of a lot. `split`: contract 99, its AMC part goes by a derived flow. `pseudonym` is the patient's."""
 
     number: str
     ps_number: str
@@ -34,6 +34,7 @@ class NewInvoice:
     amo: int
     amc: int
     split: bool = False
+    pseudonym: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,19 @@ class Invoice:
     split: bool
     amo_state: str
     amc_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An invoice of a patient: in which message and lot it came, when (ms), for whom, of how much."""
+
+    trace: str
+    received_at: int
+    number: str
+    ps_number: str
+    billed: int
+    lot_number: str
+    lot_kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +304,27 @@ def invoice_by_id(conn: Connection, invoice_id: int) -> Invoice | None:
     """The invoice of an id."""
     row = conn.execute(select(*columns(invoices, Invoice)).where(invoices.c.id == invoice_id)).one_or_none()
     return None if row is None else Invoice(*row)
+
+
+def of_patient(conn: Connection, pseudonyms: Collection[bytes], limit: int) -> list[Claim]:
+    """The claims of one patient, under any of its pseudonyms, the newest first."""
+    statement = (
+        select(
+            messages.c.trace,
+            messages.c.received_at,
+            invoices.c.number,
+            invoices.c.ps_number,
+            invoices.c.billed,
+            lots.c.number,
+            lots.c.kind,
+        )
+        .join(lots, invoices.c.lot_id == lots.c.id)
+        .join(messages, lots.c.message_id == messages.c.id)
+        .where(invoices.c.pseudonym.in_(pseudonyms))
+        .order_by(invoices.c.id.desc())
+        .limit(limit)
+    )
+    return [Claim(*row) for row in conn.execute(statement)]
 
 
 def _move(conn: Connection, condition: ColumnElement[bool], state: str, code: str, now: int) -> int:

@@ -19,6 +19,7 @@ from oct.bootstrap import connector, open_workshop
 from oct.clock import system_clock
 from oct.crypto.atrest import create_master_key
 from oct.crypto.certificates import addresses_of, fingerprint, is_authority, read_bundle
+from oct.crypto.private_files import write_key
 from oct.settings import Settings, load
 from oct.simulators.mail import Letter
 from oct.simulators.reception import Reception
@@ -48,6 +49,7 @@ url = "{url}"
 [keys]
 directory = "{home}/keys"
 master = "{home}/keys/master"
+pseudonyms = "{home}/keys/pseudonymes"
 [journal]
 keys = "{home}"
 heads = "{home}/tetes.jsonl"
@@ -179,6 +181,8 @@ def _keys(home: Path) -> None:
     for name in ("oct.key", "oct.pem"):
         shutil.copy(PKI / name, home / "keys")
     create_master_key(home / "keys" / "master" / "essai.master")
+    (home / "keys" / "pseudonymes").mkdir()
+    write_key(home / "keys" / "pseudonymes" / "essai.pseudonyme")
     create_key(home, "journal")
 
 

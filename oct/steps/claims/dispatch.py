@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 
 from oct.clock import utc
 from oct.domain.contents import content_of, weighed
-from oct.domain.contract99 import CONTRACT_SPLIT
 from oct.domain.journey import LotState
 from oct.domain.model import Insurer
 from oct.domain.outgoing import OutgoingFile, outgoing_file
@@ -26,6 +25,7 @@ from oct.errors import CertificateError, OctError
 from oct.formats.b2 import B2File, Lot, write_file
 from oct.formats.layouts import RECORD
 from oct.steps.claims.gathering import Gathering, gather_outgoing, write_gatherings
+from oct.steps.claims.invoice_rows import invoice_rows, pseudonyms_in
 from oct.steps.claims.resending import lot_names, resending_events, write_arls, write_replaced
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds, lots, payloads
@@ -82,6 +82,8 @@ class Dispatch:
     rejections: tuple[Rejection, ...] = ()
     known: tuple[Known, ...] = ()
     """Lots that need not leave again (D2)."""
+    patients: Mapping[int, bytes] = field(default_factory=dict)
+    """For each lot of the file, by its rank, the pseudonyms of its invoices' patients, one after the other (J4)."""
     arls: Mapping[int, Consignment] = field(default_factory=dict)
     """For lots accepted earlier (ids), the sending of their ARL that goes out again."""
 
@@ -111,7 +113,14 @@ def seal_plan(
     detentions += [_detained_lots(workshop, file, waiting, context) for waiting in plan.waiting]
     rejections = tuple(Rejection(refused.reason, _refused(workshop, file, refused.lot)) for refused in plan.refused)
     known = [replace(one, lot=weighed(one.lot, content_of(file, one.lot, context))) for one in plan.known]
-    return Dispatch(tuple(departures), tuple(gatherings), tuple(detentions), rejections, tuple(known))
+    return Dispatch(
+        departures=tuple(departures),
+        gatherings=tuple(gatherings),
+        detentions=tuple(detentions),
+        rejections=rejections,
+        known=tuple(known),
+        patients=pseudonyms_in(workshop, file),
+    )
 
 
 def _seal_parcel(
@@ -196,7 +205,7 @@ def write_dispatch(
     `known` leads from the rank of a lot in its hold to the row it already has: it moves, others are new.
     """
     now = workshop.clock()
-    writer = _LotWriter(workshop, message, file_row, known or {})
+    writer = _LotWriter(workshop, message, file_row, known or {}, dispatch.patients)
     consignment_ids = _write_departures(conn, message, dispatch.departures, now)
     for departure, consignment_id in zip(dispatch.departures, consignment_ids, strict=True):
         writer.add(departure.lots, LotState.SENT, insurer=departure.insurer, consignment_id=consignment_id)
@@ -265,12 +274,18 @@ class _LotWriter:
     """Gathers the rows of a message's lots, in their order of arrival, and writes them at once."""
 
     def __init__(
-        self, workshop: Workshop, message: Message, file_row: int | None, known: Mapping[int, KeptLot]
+        self,
+        workshop: Workshop,
+        message: Message,
+        file_row: int | None,
+        known: Mapping[int, KeptLot],
+        patients: Mapping[int, bytes],
     ) -> None:
         self._now = workshop.clock()
         self._message = message
         self._file_row = file_row
         self._known = known
+        self._patients = patients
         self._new: list[tuple[NewLot, list[NewInvoice], Planned]] = []
         self._moved: list[tuple[int, NewLot]] = []
 
@@ -288,7 +303,7 @@ class _LotWriter:
             row = self._row(lot, state, code, insurer, consignment_id, hold_id)
             known = self._known.get(lot.source.rank) if lot.derived is None else None
             if known is None:
-                self._new.append((row, _invoices(lot), lot))
+                self._new.append((row, invoice_rows(lot, self._patients), lot))
             else:
                 self._moved.append((known.id, row))
 
@@ -337,26 +352,6 @@ class _LotWriter:
             state_at=self._now,
             first_lot_id=planned.history.first_lot_id,
         )
-
-
-def _invoices(planned: Planned) -> list[NewInvoice]:
-    source = planned.source
-    if planned.derived is not None:
-        return [
-            NewInvoice(invoice.number, source.ps_number, invoice.billed, invoice.amo, invoice.amc, split=True)
-            for invoice in planned.derived.invoices
-        ]
-    return [
-        NewInvoice(
-            invoice.number,
-            source.ps_number,
-            invoice.billed,
-            invoice.amo,
-            invoice.amc,
-            split=invoice.contract == CONTRACT_SPLIT,
-        )
-        for invoice in source.invoices
-    ]
 
 
 def _sealed_event(message: Message, departure: Departure, consignment_id: int, now: int) -> Event:

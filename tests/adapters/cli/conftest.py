@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from oct.bootstrap import open_sealer, open_workshop
 from oct.cli import main
+from oct.settings import load
 from tests.adapters.cli.desk import Office
 
 
@@ -33,10 +35,14 @@ def _log_as_before() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `oct init --test` makes."""
+    """What `oct init --test` makes, its events under a head: `oct status` has nothing to say."""
     folder = tmp_path_factory.mktemp("oct") / "essai"
     line = ["init", str(folder), "--test", "--number", "552100554", "--address", "oct@essai.example"]
     assert main(line) == 0
+    settings = load(folder / "oct.toml", {}).settings
+    workshop = open_workshop(settings)
+    open_sealer(settings, workshop).run()
+    workshop.store.close()
     return folder
 
 

@@ -33,8 +33,9 @@ def test_the_configuration_stays_commented(office: Office) -> None:
 
 
 def test_what_is_secret_is_readable_by_its_owner_alone(office: Office) -> None:
-    secrets = [*office.folder.rglob("*.key"), *office.folder.rglob("*.master")]
-    assert len(secrets) == 5
+    secrets = [*office.folder.rglob("*.key"), *office.folder.rglob("*.master"),
+               *office.folder.rglob("*.pseudonyme")]  # fmt: skip
+    assert len(secrets) == 6
     assert {path.stat().st_mode & 0o777 for path in secrets} == {0o600}
 
 

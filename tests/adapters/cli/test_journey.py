@@ -6,6 +6,7 @@ knows, which is held (L6).
 
 from __future__ import annotations
 
+import io
 import random
 import re
 import shutil
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from oct.cli import main
 from oct.clock import paris, system_clock
@@ -31,8 +33,9 @@ from oct.simulators.insurer import Insurer
 from oct.simulators.parties import Amc, Caisse, Network, Sender
 from oct.simulators.practitioner import Mailbox, PractitionerSoftware
 from oct.simulators.traffic import ClaimFile, Claims
-from oct.store.tables import consignments, messages
-from tests.adapters.cli.desk import AMC, OFFICIAL, PRACTITIONERS, Office
+from oct.store.events import READING
+from oct.store.tables import consignments, events, messages
+from tests.adapters.cli.desk import AMC, OFFICIAL, PRACTITIONERS, Office, Result
 
 SENDER = Sender("421234567", "ER", "CABINET DU PONT")
 KNOWN = Caisse("01", "422", "0000", "422", "016")
@@ -284,3 +287,31 @@ def test_messages_that_nobody_processes_are_an_alert(after: Office) -> None:
     assert result.code == 1
     assert "« oct run » ?" in result.out
     assert "envois déjà tentés" in result.out
+
+
+def test_a_patient_s_claims_are_found_by_the_nir_which_is_written_nowhere(
+    after: Office, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """J3, J4: also under an older key; who asked is an event."""
+    invoice = played.file.lots[0].invoices[0]
+    nir = LAYOUTS["invoice_header"].text(invoice.records[0], "insured_nir")
+
+    def ask(text: str) -> Result:
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        return after("trace", "pseudonym", "--json")
+
+    found = ask(f"{nir[:7]} {nir[7:]} 42\n").json
+    assert [row["suivi"] for row in found["factures"]] == [played.trace] * len(found["factures"])
+    assert invoice.number in {row["facture"] for row in found["factures"]}
+    after("keys", "rotate", "pseudonymes")
+    again = ask(nir.lower()).json
+    assert again["factures"] == found["factures"]
+    assert again["pseudonymes"][1:] == found["pseudonymes"]
+    assert ask("1999999999999\n").json["factures"] == []
+    refused = ask("LE NOM\n")
+    assert (refused.code, refused.err.count("\n"), "NOM" in refused.err) == (2, 1, False)
+    for path in after.folder.glob("oct.db*"):
+        assert nir.encode() not in path.read_bytes()
+    with after.database() as conn:
+        said = conn.execute(select(events.c.data).where(events.c.kind == READING)).scalars()
+        assert sum(found["pseudonymes"][0] in one for one in said) == 2

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oct.crypto.atrest import SealedPayload, Vault, create_master_key, load_master_keys
-from oct.crypto.pseudonym import pseudonym
 from oct.errors import ConfigurationError, OctError
 
 KEYS = {"2025": bytes(range(32)), "2026": bytes(range(1, 33))}
@@ -114,13 +113,3 @@ def test_a_damaged_master_key_names_its_file(tmp_path: Path, content: bytes) -> 
     (tmp_path / "2026.master").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"cle-maitresse-illisible.*2026\.master"):
         load_master_keys(tmp_path)
-
-
-def test_j4_a_pseudonym_depends_on_the_key_and_the_value_alone() -> None:
-    assert pseudonym(b"cle", "valeur") == pseudonym(b"cle", "valeur")
-    assert len({pseudonym(b"cle", "valeur"), pseudonym(b"autre", "valeur"), pseudonym(b"cle", "autre")}) == 3
-
-
-def test_j4_a_pseudonym_is_the_start_of_an_hmac_sha_256() -> None:
-    """RFC 4231, test case 2."""
-    assert pseudonym(b"Jefe", "what do ya want for nothing?") == "5bdcc146bf60754e6a042426089575c7"

@@ -13,6 +13,7 @@ import trustme
 
 from oct.bootstrap import open_workshop
 from oct.crypto.atrest import create_master_key
+from oct.crypto.private_files import write_key
 from oct.errors import ConfigurationError
 from oct.programs import embedded
 from oct.settings import load
@@ -31,6 +32,8 @@ def written(home: Path, url: str, pop: str) -> Path:
     for name in ("oct.key", "oct.pem"):
         shutil.copy(_PKI / name, home / "keys")
     create_master_key(home / "keys" / "master" / "essai.master")
+    (home / "keys" / "pseudonymes").mkdir()
+    write_key(home / "keys" / "pseudonymes" / "essai.pseudonyme")
     path = home / "oct.toml"
     (home / "keys" / "journal").mkdir()
     create_key(home / "keys" / "journal", "essai")

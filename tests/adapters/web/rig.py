@@ -24,6 +24,7 @@ from sqlalchemy import select
 
 from oct.bootstrap import open_workshop
 from oct.crypto.atrest import create_master_key
+from oct.crypto.private_files import write_key
 from oct.domain.rights import Role
 from oct.settings import load
 from oct.steps.register.accounts import issue_token, token_text
@@ -167,6 +168,8 @@ def console(home: Path, url: str, rules: SignInRules | None = None, web: WebRule
     for name in ("oct.key", "oct.pem"):
         shutil.copy(PKI / name, home / "keys")
     create_master_key(home / "keys" / "master" / "essai.master")
+    (home / "keys" / "pseudonymes").mkdir()
+    write_key(home / "keys" / "pseudonymes" / "essai.pseudonyme")
     (home / "oct.toml").write_text(f'[store]\nurl = "{url}"\n[oct]\nname = "Concentrateur essai"\n', encoding="utf-8")
     clock = Clock()
     workshop = open_workshop(load(home / "oct.toml", {}).settings, clock=clock)

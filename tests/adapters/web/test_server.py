@@ -21,6 +21,7 @@ from fastapi import FastAPI
 
 from oct.bootstrap import open_workshop
 from oct.crypto.atrest import create_master_key
+from oct.crypto.private_files import write_key
 from oct.errors import ConfigurationError
 from oct.programs import console, embedded
 from oct.settings import load
@@ -60,6 +61,8 @@ def settings_of(home: Path, url: str, more: str) -> Any:
     for name in ("oct.key", "oct.pem"):
         shutil.copy(PKI / name, home / "keys")
     create_master_key(home / "keys" / "master" / "essai.master")
+    (home / "keys" / "pseudonymes").mkdir()
+    write_key(home / "keys" / "pseudonymes" / "essai.pseudonyme")
     (home / "keys" / "journal").mkdir()
     create_key(home / "keys" / "journal", "essai")
     (home / "oct.toml").write_text(f'[store]\nurl = "{url}"\n[smtp]\nlisten = ["127.0.0.1:0"]\n{more}')
