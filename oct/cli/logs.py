@@ -1,6 +1,6 @@
 """The program's log: JSON lines on the standard error output, at the level of OCT_LOG or `--log`.
 
-The log of the libraries (SQLAlchemy, asyncio, Alembic) joins it by its fixed texts only, from warnings on: never their
+The log of the libraries (SQLAlchemy, asyncio, Alembic, uvicorn) joins it by its fixed texts only, from warnings on: never their
 arguments, an exception's text or a second line, where a payload, an address or a query could stand.
 """
 
@@ -21,7 +21,7 @@ _LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
-_CHATTY = ("sqlalchemy", "asyncio", "alembic")
+_CHATTY = ("sqlalchemy", "asyncio", "alembic", "uvicorn")
 _TEXT = 120
 """Characters of a library's text that are kept."""
 

@@ -20,6 +20,7 @@ _SENTENCES = {
     403: "Cette action n'est pas permise.",
     404: "Cette page n'existe pas.",
     405: "Cette adresse ne se demande pas ainsi.",
+    408: "La demande n'est pas arrivée à temps.",
     413: "La demande est trop volumineuse.",
     422: "Une valeur donnée n'est pas correcte.",
     500: "Une erreur inattendue s'est produite ; elle est notée dans le journal du programme.",

@@ -8,6 +8,8 @@ and answered by a page that says nothing of it.
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
@@ -32,6 +34,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_BODY_S = 30.0
+"""For the whole of a request's body."""
 _TLS_ONLY = "max-age=31536000"
 
 
@@ -72,17 +76,24 @@ class Guard:
 
 
 class _Measured:
-    """A body that is not read beyond its limit."""
+    """A body that is not read beyond its limit, nor waited for longer than its time."""
 
     def __init__(self, receive: Receive, most: int) -> None:
         self._receive = receive
         self._left = most
+        self._until: float | None = asyncio.get_running_loop().time() + _BODY_S
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408) from None
         self._left -= len(message.get("body", b""))
         if self._left < 0:
             raise HTTPException(413)
+        if not message.get("more_body"):
+            self._until = None  # what comes next is the end of the connection, whenever that is
         return message
 
 

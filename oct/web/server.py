@@ -12,17 +12,29 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import uvicorn
 from fastapi import FastAPI
 
+from oct.doors.admission import Admission
 from oct.doors.listening import Listener, listener, require_modern
 from oct.errors import ConfigurationError
+from oct.web.connection import HEAD_S, Connection
 
 _BACKLOG = 256
-_CONNECTIONS = 500
 _KEEP_ALIVE_S = 20
+_HANDSHAKE_S = 10.0
 _LOOK_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class WebLimits:
+    """Connections in all and per address (not when servers in front speak for others), seconds for a request's head."""
+
+    connections: int = 500
+    per_address: int = 50
+    head_seconds: float = HEAD_S
 
 
 class WebServer:
@@ -35,12 +47,16 @@ class WebServer:
         *,
         tls: ssl.SSLContext | None = None,
         proxies: Sequence[str] = (),
+        limits: WebLimits = WebLimits(),
     ) -> None:
         """`proxies`: networks of the servers in front, whose word is taken for who asks and whether by TLS."""
         self._listeners = [listener(address) for address in listen]
         self._app = app
         self._tls = None if tls is None else require_modern(tls)
         self._proxies = list(proxies)
+        self._limits = limits
+        most = limits.connections if proxies else limits.per_address
+        self._admission = Admission(connections=limits.connections, per_address=most)
         self._running: list[tuple[_Quiet, asyncio.Task[None], int]] = []
         for place in self._listeners:
             self._check(place)
@@ -60,7 +76,7 @@ class WebServer:
                 one.close()
             raise
         for place, bound in zip(self._listeners, taken, strict=True):
-            server = _Quiet(self._config(place))
+            server = _Quiet(self._config(place), self._admission, self._limits.head_seconds)
             port = int(bound.getsockname()[1])
             task = asyncio.create_task(server.serve(sockets=[bound]))
             self._running.append((server, task, port))
@@ -88,7 +104,6 @@ class WebServer:
         tls = self._tls
         config = uvicorn.Config(
             self._app,
-            backlog=_BACKLOG,
             lifespan="off",
             ws="none",
             log_config=None,
@@ -96,7 +111,6 @@ class WebServer:
             server_header=False,
             proxy_headers=bool(self._proxies),
             forwarded_allow_ips=self._proxies,
-            limit_concurrency=_CONNECTIONS,
             timeout_keep_alive=_KEEP_ALIVE_S,
             h11_max_incomplete_event_size=16 << 10,
         )
@@ -106,11 +120,30 @@ class WebServer:
 
 
 class _Quiet(uvicorn.Server):
-    """A server whose process has its own way with signals."""
+    """A server whose process has its own way with signals, and whose connections must find a seat."""
+
+    def __init__(self, config: uvicorn.Config, admission: Admission, head_s: float) -> None:
+        super().__init__(config)
+        self._admission = admission
+        self._head_s = head_s
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        self.servers = [
+            await loop.create_server(
+                lambda: Connection(self.config, self.server_state, self._admission, self._head_s),
+                sock=one,
+                ssl=tls,
+                ssl_handshake_timeout=_HANDSHAKE_S if tls is not None else None,
+                backlog=_BACKLOG,
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
 
 
 def _bound(place: Listener) -> socket.socket:
