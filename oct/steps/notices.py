@@ -92,7 +92,7 @@ def _write(conn: Connection, message: Message, finding: _Finding, now: int) -> N
     if finding.status.action is not Action.FAILED:
         outcome = _NOTED[finding.status.action]
     elif _unanswered(conn, consignment) and consignments.mark_bounced(conn, consignment.id, finding.words):
-        lots.set_state_of_consignment(conn, consignment.id, LotState.SENT, "", now)
+        lots.set_state_of_consignments(conn, [consignment.id], LotState.SENT, "", now)
         write_failure(conn, consignment, finding.words, finding.texts, now)
         outcome = _FAILED
     else:

@@ -25,6 +25,7 @@ import structlog
 from oct.domain.admission import Origin
 from oct.errors import OctError, StoreError, described
 from oct.steps.deliver import deliver
+from oct.steps.deliveries import Deliveries
 from oct.steps.increments import keep_increment
 from oct.steps.leavings import Leavings
 from oct.steps.notices import note
@@ -87,6 +88,7 @@ class Runner:
         self._connect = connect
         self._pace = pace
         self._name = name
+        self._deliveries = Deliveries(workshop.store, workshop.clock)
         self._claims = count()
         self._one_suspect = threading.Lock()
         self._leavings = Leavings(workshop.store)
@@ -178,7 +180,7 @@ class Runner:
             claimed = claim(conn, owner, self._workshop.clock(), self._pace.lease, self._pace.batch)
         if not claimed:
             return False
-        send(self._workshop, claimed, owner, self._connect)
+        send(self._workshop, claimed, owner, self._connect, self._deliveries)
         return True
 
     @contextmanager

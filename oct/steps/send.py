@@ -1,23 +1,26 @@
 """Third step: hands what is ready to the other side, the same bytes at every try.
 
 Takes a batch of due consignments by lease, for one recipient, or for any when everything leaves through one relay,
-and sends them over one connection. Each 250 is a commit of its own: a crash repeats at most what was in flight, byte
-for byte. A refusal with 4xx, a cut or a silence is tried again at growing intervals; a 5xx, or the end of the delay,
-holds the consignment for a person and, when it was a practitioner's file, tells the practitioner (T1). What is for a
-practitioner whose mailbox is hosted here is deposited; so is what its own mailbox refuses for good (R5).
+and sends them over one connection. A message leaves when the 250 of the one before is on disk (`deliveries`): a crash
+repeats at most what was in flight, byte for byte. A refusal with 4xx, a cut or a silence is tried again at growing
+intervals; a 5xx, or the end of the delay, holds the consignment for a person and, when it was a practitioner's file,
+tells the practitioner (T1). What is for a practitioner whose mailbox is hosted here is deposited; so is what its own
+mailbox refuses for good (R5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection as Database
 
-from oct.domain.journey import LotState
 from oct.smtp.client import Connection, Outgoing, Sent
+from oct.steps.batches import by_weight
 from oct.steps.concerned import stories_of
+from oct.steps.deliveries import Deliveries, Delivery
 from oct.steps.failures import failure_texts, write_failure
 from oct.steps.hosting import deposit, due_after, is_hosted, owner_of, stand_in
 from oct.steps.workshop import Rules, Workshop
@@ -27,12 +30,16 @@ from oct.store.events import Event
 from oct.store.registry import Snapshot
 
 _log = structlog.get_logger()
+_MOST_BYTES = 1 << 20
+"""Of messages that are read from the database together."""
 
 Connect = Callable[[str], Connection]
 """Opens, lazily, the way to a recipient's address."""
 
 
-def send(workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect) -> None:
+def send(
+    workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect, deliveries: Deliveries
+) -> None:
     """Sends claimed consignments in order and writes down what became of each. StoreError when the database is away."""
     with workshop.store.read() as conn:
         snapshot = workshop.registry.current(conn)
@@ -43,26 +50,36 @@ def send(workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect
         else:
             leaving.append(consignment)
     if leaving:
-        _send_all(workshop, leaving, owner, connect, snapshot)
+        with connect(leaving[0].recipient) as connection:
+            for together in by_weight(leaving, _MOST_BYTES):
+                for consignment, sent in _sent(workshop, together, connection):
+                    _record(workshop, consignment, sent, owner, snapshot, deliveries)
 
 
-def _send_all(
-    workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect, snapshot: Snapshot
+def _sent(
+    workshop: Workshop, together: Sequence[Consignment], connection: Connection
+) -> Iterator[tuple[Consignment, Sent]]:
+    """What became of each, as it is sent."""
+    with workshop.store.read() as conn:
+        contents = {one.id: payloads.get(conn, workshop.vault, one.payload_id) for one in together}
+    for one in together:
+        outgoing = Outgoing(one.id, workshop.rules.address, one.recipient, contents.pop(one.id))
+        yield one, connection.send(outgoing)
+
+
+def _record(
+    workshop: Workshop,
+    consignment: Consignment,
+    sent: Sent,
+    owner: str,
+    snapshot: Snapshot,
+    deliveries: Deliveries,
 ) -> None:
-    with connect(claimed[0].recipient) as connection:
-        for consignment in claimed:
-            with workshop.store.read() as conn:
-                content = payloads.get(conn, workshop.vault, consignment.payload_id)
-            sent = connection.send(Outgoing(consignment.id, workshop.rules.address, consignment.recipient, content))
-            _record(workshop, consignment, sent, owner, snapshot)
-
-
-def _record(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, snapshot: Snapshot) -> None:
-    reply = f"{sent.reply_code} {sent.reply_text}"
+    reply, now = f"{sent.reply_code} {sent.reply_text}", workshop.clock()
     if sent.delivered:
-        _record_delivery(workshop, consignment, sent, owner, reply)
+        told = partial(_told, consignment=consignment, sent=sent, outcome="remis", now=now)
+        deliveries.record(Delivery(consignment.id, owner, reply, told))
         return
-    now = workshop.clock()
     due_at = now + _wait(workshop.rules.retry, consignment.attempts)
     if sent.permanent or _expired(workshop.rules, consignment, due_at):
         _record_failure(workshop, consignment, sent, owner, reply, snapshot)
@@ -71,14 +88,6 @@ def _record(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str
         due_at = due_after(conn, consignment, snapshot, due_at, now)
         if consignments.mark_retry(conn, consignment.id, owner, due_at, reply):
             events.append(conn, _told(conn, consignment, sent, "differe", now))
-
-
-def _record_delivery(workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, reply: str) -> None:
-    now = workshop.clock()
-    with workshop.store.begin() as conn:
-        if consignments.mark_delivered(conn, consignment.id, owner, reply, now):
-            lots.set_state_of_consignment(conn, consignment.id, LotState.DELIVERED, "", now)
-            events.append(conn, _told(conn, consignment, sent, "remis", now))
 
 
 def _record_failure(

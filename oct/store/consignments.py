@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.domain.journey import ConsignmentState
@@ -95,6 +95,25 @@ _CLAIM = leases.claiming(
 ).returning(*_COLUMNS)
 _CLAIM_ANY = leases.claiming(consignments, select(consignments.c.id).where(_FREE), _ONE_MORE).returning(*_COLUMNS)
 
+_LEASED = (
+    select(consignments.c.id, consignments.c.lease_owner)
+    .where(consignments.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(consignments.c.id)
+    .with_for_update()
+)
+_DELIVERED = (
+    update(consignments)
+    .where(consignments.c.id == bindparam("row"))
+    .values(
+        state=ConsignmentState.DELIVERED,
+        delivered_at=bindparam("at"),
+        reply=bindparam("told"),
+        due_at=None,
+        lease_owner=None,
+        lease_until=None,
+    )
+)
+
 
 def insert_many(conn: Connection, new: Sequence[NewConsignment]) -> list[int]:
     """Write down what will be sent; the ids, in the same order."""
@@ -125,6 +144,15 @@ def mark_delivered(conn: Connection, consignment_id: int, owner: str, reply: str
         reply=reply[:_REPLY],
         due_at=None,
     )
+
+
+def mark_all_delivered(conn: Connection, told: Sequence[tuple[int, str, str]], now: int) -> set[int]:
+    """The other side said 250 to consignments (id, owner of the lease, reply); those whose lease was not lost."""
+    leased = {row.id: row.lease_owner for row in conn.execute(_LEASED, {"ids": [row_id for row_id, _, _ in told]})}
+    held = [(row_id, reply) for row_id, owner, reply in told if leased.get(row_id) == owner]
+    if held:
+        conn.execute(_DELIVERED, [{"row": row_id, "told": reply[:_REPLY], "at": now} for row_id, reply in held])
+    return {row_id for row_id, _ in held}
 
 
 def mark_retry(conn: Connection, consignment_id: int, owner: str, due_at: int, reply: str) -> bool:

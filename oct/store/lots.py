@@ -142,6 +142,14 @@ class InvoiceAnswer:
 _COLUMNS = columns(lots, Lot)
 _STAYS = (ANSWERABLE - AWAITING) | {LotState.DUPLICATE}
 """What a sending does not move any more: answered, or taken out of it by a later one (D2)."""
+_CARRIED = (
+    update(lots)
+    .where(
+        lots.c.consignment_id.in_(bindparam("consignments", expanding=True)),
+        lots.c.state.not_in(_STAYS),
+    )
+    .values(state=bindparam("to"), code=bindparam("because"), state_at=bindparam("at"))
+)
 
 
 def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[NewInvoice]]]) -> list[int]:
@@ -158,13 +166,15 @@ def set_state(conn: Connection, ids: Collection[int], state: str, code: str, now
     _move(conn, lots.c.id.in_(ids), state, code, now)
 
 
-def set_state_of_consignment(conn: Connection, consignment_id: int, state: str, code: str, now: int) -> int:
-    """Move the lots that one consignment carries still and that nobody has answered yet; how many.
+def set_state_of_consignments(
+    conn: Connection, consignment_ids: Collection[int], state: str, code: str, now: int
+) -> int:
+    """Move the lots that consignments carry still and that nobody has answered yet; how many.
 
     A fast insurer answers before its 250 is written down.
     """
-    carried = (lots.c.consignment_id == consignment_id) & lots.c.state.not_in(_STAYS)
-    return _move(conn, carried, state, code, now)
+    moved = {"consignments": list(consignment_ids), "to": state, "because": code, "at": now}
+    return conn.execute(_CARRIED, moved).rowcount
 
 
 def replace(conn: Connection, by: Mapping[int, int], now: int) -> None:

@@ -14,6 +14,7 @@ from oct.domain.model import Practitioner, ReturnMode
 from oct.pop.mailboxes import Maildrop
 from oct.settings import load
 from oct.simulators.mail import Letter
+from oct.steps.deliveries import Deliveries
 from oct.steps.hosting import divert, restore
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.redelivery import Redelivered, redeliver
@@ -87,7 +88,8 @@ class HostingRig(Rig):
 
     def send(self, claimed: list[Consignment], owner: str) -> None:
         """What it does with it."""
-        send(self.workshop, claimed, owner, connector(load(self.home / "oct.toml", {}).settings))
+        deliveries = Deliveries(self.workshop.store, self.clock)
+        send(self.workshop, claimed, owner, connector(load(self.home / "oct.toml", {}).settings), deliveries)
 
     def hosted(self) -> HostedMailboxes:
         """The mailboxes as their door uses them."""

@@ -11,6 +11,7 @@ from oct.bootstrap import connector
 from oct.domain.journey import ConsignmentState, LotState, MessageState
 from oct.settings import load
 from oct.steps import runner
+from oct.steps.deliveries import Deliveries
 from oct.steps.process import process
 from oct.steps.send import send
 from oct.steps.workshop import Workshop
@@ -117,9 +118,10 @@ def test_a_delivery_whose_lease_was_lost_is_repeated_byte_identical(pieces: Benc
         consignments.release_leases(conn, "dead")
         again = consignments.claim_any(conn, "alive", workshop.clock(), LEASE, 10)
     connect = connector(load(tmp_path / "oct.toml", {}).settings)
-    send(workshop, taken, "dead", connect)
+    deliveries = Deliveries(workshop.store, workshop.clock)
+    send(workshop, taken, "dead", connect, deliveries)
     assert {one.state for one in written(pieces, message)} == {ConsignmentState.WAITING}
-    send(workshop, again, "alive", connect)
+    send(workshop, again, "alive", connect, deliveries)
     assert {one.state for one in written(pieces, message)} == {ConsignmentState.DELIVERED}
     raws = [letter.raw for letter in pieces.outside.letters]
     assert sorted(raws[: len(taken)]) == sorted(raws[len(taken) :])
