@@ -1,7 +1,7 @@
 """The program's log: JSON lines on the standard error output, at the level of OCT_LOG or `--log`.
 
-The log of the libraries (SQLAlchemy, asyncio, Alembic, uvicorn) joins it by its fixed texts only, from warnings on: never their
-arguments, an exception's text or a second line, where a payload, an address or a query could stand.
+The log of the libraries (SQLAlchemy, asyncio, Alembic, uvicorn) joins it by its fixed texts only, from warnings on:
+never their arguments, an exception's text or a second line, where a payload, an address or a query could stand.
 """
 
 from __future__ import annotations

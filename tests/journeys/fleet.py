@@ -125,7 +125,7 @@ class Fleet:
 
     def _environment(self, name: str) -> dict[str, str]:
         port = self._ports.setdefault(name, free_port())
-        return os.environ | {"OCT_SMTP__LISTEN": f"127.0.0.1:{port}"}
+        return os.environ | {f"OCT_{door}__LISTEN": f"127.0.0.1:{port}" for door in ("SMTP", "WEB")}
 
     def _command(self, name: str, verb: str = "run") -> list[str | Path]:
         role, _, rank = name.partition("-")

@@ -139,10 +139,12 @@ def test_with_a_broker_that_loses_all_nothing_is_lost(make_fleet: MakeFleet, bro
 def test_two_processes_never_bear_one_name_and_their_health_is_known(make_fleet: MakeFleet) -> None:
     """Each takes back the leases of its name, so the second one refuses to start; `oct health` knows who runs."""
     fleet = make_fleet()
-    fleet.start("beat-1", "smtp-1")
+    fleet.start("beat-1", "smtp-1", "web-1")
     assert "« beat-1 » tourne déjà sur cette base" in fleet.refusal("beat-1")
-    assert [fleet.is_well(name) for name in ("beat-1", "beat-2", "smtp-1")] == [True, False, True]
-    assert fleet.stop("beat-1", "smtp-1") == [0, 0]
+    well = {name: fleet.is_well(name) for name in ("beat-1", "beat-2", "smtp-1", "web-1")}
+    assert well == {"beat-1": True, "beat-2": False, "smtp-1": True, "web-1": True}
+    assert fleet.stop("beat-1", "smtp-1", "web-1") == [0, 0, 0]
+    assert not fleet.is_well("web-1")
 
 
 def test_a_role_asks_for_postgresql(tmp_path: Path) -> None:
