@@ -6,8 +6,9 @@ sealed outside of any transaction; then the sealed message, the lots that it now
 waited and the events of both directions are written at once. A crash before that leaves the files waiting; a second
 process that made the same finds them gone, and writes nothing.
 
-Failure: without a good certificate (H8), or when the file does not hold what was received (L1), each file waits in a
-hold of its own, as it would have after processing, and its practitioner is told; `oct.steps.release` lets it leave.
+Failure: without a good certificate (H8), when the file does not hold what was received (L1) or cannot be made, each
+file waits in a hold of its own, as it would have after processing, and its practitioner is told; `oct.steps.release`
+lets it leave.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from oct.domain.later_texts import withheld
 from oct.domain.model import Insurer
 from oct.domain.outgoing import OutgoingFile
 from oct.envelope.sealing import Sealed
-from oct.errors import Fate, OctError, RoutingError
+from oct.errors import OctError, RoutingError
 from oct.formats.subject import version_in
 from oct.steps.claims.dispatch import seal_outgoing
 from oct.steps.concerned import Concerned, concerned_by, tell_each
+from oct.steps.custody import attempt
 from oct.steps.texts import write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, gatherings, holds, lots, messages, payloads
@@ -83,13 +85,13 @@ def _send_off(workshop: Workshop, key: str, snapshot: Snapshot) -> int:
 def _together(workshop: Workshop, waiting: Sequence[Gathering], snapshot: Snapshot) -> int:
     with workshop.store.read() as conn:
         carried = {one.id: lots.of_consignment(conn, one.id) for one in waiting}
+        first = messages.by_id(conn, waiting[0].message_id)
+    if first is None:
+        raise ValueError("a file that waits came of no message")
     bunch = _Bunch(waiting, carried, snapshot.directory.insurers.get(waiting[0].insurer_id))
-    try:
-        ready = _made(workshop, bunch, snapshot)
-    except OctError as reason:
-        if reason.fate is Fate.RETRY:
-            raise
-        return _withhold(workshop, bunch, reason, snapshot)
+    ready = attempt(workshop, first, lambda: _made(workshop, bunch, version_in(first.subject), snapshot))
+    if isinstance(ready, OctError):
+        return _withhold(workshop, bunch, ready, snapshot)
     with workshop.store.begin() as conn:
         if not gatherings.still_waiting(conn, bunch.ids):
             return 0
@@ -97,18 +99,17 @@ def _together(workshop: Workshop, waiting: Sequence[Gathering], snapshot: Snapsh
     return 1
 
 
-def _made(workshop: Workshop, bunch: _Bunch, snapshot: Snapshot) -> _Ready:
+def _made(workshop: Workshop, bunch: _Bunch, version: str, snapshot: Snapshot) -> _Ready:
     """The one file of a bunch. OctError when it may not leave."""
+    if bunch.insurer is None:
+        raise RoutingError("destinataire-inconnu", "Le destinataire n'est plus dans l'annuaire.", rule="L6")
     with workshop.store.read() as conn:
         contents = [payloads.get(conn, workshop.vault, one.payload_id) for one in bunch.waiting]
-        first = messages.by_id(conn, bunch.waiting[0].message_id)
-    if bunch.insurer is None or first is None:
-        raise RoutingError("destinataire-inconnu", "Le destinataire n'est plus dans l'annuaire.", rule="L6")
     layouts, file_id = workshop.layouts, workshop.numbering.next_file_id()
     file = group(contents, file_id=file_id, today=workshop.today(), layouts=layouts)
     digests = [lot.sha256 for one in bunch.waiting for lot in bunch.carried[one.id]]
     check_group(file.content, contents, digests, layouts)
-    sealed = seal_outgoing(workshop, file, bunch.insurer, snapshot, version_in(first.subject))
+    sealed = seal_outgoing(workshop, file, bunch.insurer, snapshot, version)
     if not isinstance(sealed, Sealed):
         raise sealed
     return _Ready(bunch.insurer, file, sealed, payloads.seal(workshop.vault, sealed.content))

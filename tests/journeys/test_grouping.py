@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from tests.journeys import slicing
 from tests.journeys.conftest import Launch
 from tests.journeys.outside import text_of
 from tests.journeys.practice import BOURG, GARE, MAILBOX, PONT, practice
 from tests.journeys.waiting import until
+from tests.journeys.world import World
+
+
+def _as_many(world: World, arrivals: int) -> bool:
+    return len(world.outside.arrivals) == arrivals
 
 
 def test_messages_share_a_file_whatever_happens_to_the_program(launch: Launch) -> None:
@@ -22,7 +28,7 @@ def test_messages_share_a_file_whatever_happens_to_the_program(launch: Launch) -
             one = practice(sender, seed)
             file = one.claims.file(sender, [one.claims.fse_lot(sender, BOURG), one.claims.fse_lot(sender, BOURG)])
             assert world.send(one.address, one.wrap(file)).accepted
-            until("its ART", lambda arts=rank: len(world.outside.arrivals) == arts)
+            until("its ART", partial(_as_many, world, rank))
             sent[sender.type] += [lot.data for lot in file.lots]
         assert world.outside.opened() == []
         world.kill()
@@ -30,10 +36,10 @@ def test_messages_share_a_file_whatever_happens_to_the_program(launch: Launch) -
         world.start()
         until("the files", lambda: len(world.outside.opened(0, MAILBOX[BOURG])) == 2)
         world.settle()
-        files = {slicing.at(one.file.data, 62, 63): one.file.data for one in world.outside.opened()}
-        assert {norm: [b"".join(lot) for lot in slicing.lots(file)] for norm, file in files.items()} == sent
-        for file in files.values():
-            slicing.counts_agree(file)
+        received = {slicing.at(one.file.data, 62, 63): one.file.data for one in world.outside.opened()}
+        assert {norm: [b"".join(lot) for lot in slicing.lots(data)] for norm, data in received.items()} == sent
+        for data in received.values():
+            slicing.counts_agree(data)
         told = text_of(world.outside.letters("pont@boite.example")[0])
         assert "Prêt, part groupé avec d'autres envois sous 1 h :" in told
         trace = re.search(r"suivi : (\S+)", told)

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+from sqlalchemy import update
 
 from oct.domain.journey import LotState
 from oct.errors import RuleError
@@ -15,15 +16,15 @@ from oct.steps import gather as gathering
 from oct.steps.gather import gather
 from oct.steps.release import refuse, release
 from oct.steps.sweep import sweep
-from oct.store import certificates, events, payloads
+from oct.store import certificates, events, payloads, tables
 from oct.store.consignments import Consignment
 from oct.store.messages import Message
 from oct.store.overview import overview
 from oct.store.story import Story, tell
-from tests.claims import Batch, dre, enriched, records_of
+from tests.claims import Batch, Claim, dre, enriched, records_of
 from tests.steps.bench import add_certificates
 from tests.steps.grouping_rig import GARE, GARE_ADDRESS, WINDOW, Group, as_gare, group, lot, without_grouping
-from tests.steps.resending_rig import ADDRESS, LOIRE, MUTUELLE, TO_LOIRE, file_of, mail
+from tests.steps.resending_rig import ADDRESS, BOURG, LOIRE, MUTUELLE, TO_LOIRE, file_of, mail
 
 ONE, TWO, THREE = lot(1), lot(2), lot(3)
 
@@ -31,6 +32,13 @@ ONE, TWO, THREE = lot(1), lot(2), lot(3)
 @pytest.fixture
 def pieces(tmp_path: Path, database_url: str) -> Iterator[Group]:
     with group(tmp_path, database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def light(tmp_path: Path, sqlite_url: str) -> Iterator[Group]:
+    """The same on SQLite alone, for what does not touch how a database is written."""
+    with group(tmp_path, sqlite_url) as made:
         yield made
 
 
@@ -93,25 +101,25 @@ def test_its_story_is_told_from_each_message_and_from_each_identifier(pieces: Gr
         assert not payloads.exists(conn, waiting[0].payload_id)
 
 
-def test_a_file_addressed_by_the_practitioner_is_never_grouped(pieces: Group) -> None:
+def test_a_file_addressed_by_the_practitioner_is_never_grouped(light: Group) -> None:
     """S1, C4: it leaves at once, byte for byte; so does one of contract 99, under the practitioner's own header."""
     data = file_of([ONE], TO_LOIRE)
-    pieces.rig.take(mail(data), ADDRESS)
-    pieces.rig.submit(Batch((enriched(5),), 5), recipient=TO_LOIRE)
-    plain, split = pieces.arrived()
+    light.rig.take(mail(data), ADDRESS)
+    light.rig.submit(Batch((enriched(5),), 5), recipient=TO_LOIRE)
+    plain, split = light.arrived()
     assert plain.file.data == data
     assert records_of(split.file.data)[0] == records_of(data)[0]
-    assert pieces.arrived(MUTUELLE) == []
-    assert pieces.close_window() == 1
-    assert len(pieces.arrived(MUTUELLE)) == 1
+    assert light.arrived(MUTUELLE) == []
+    assert light.close_window() == 1
+    assert len(light.arrived(MUTUELLE)) == 1
 
 
-def test_the_amc_flow_is_grouped_apart_from_the_practitioners_own_dre(pieces: Group) -> None:
+def test_the_amc_flow_is_grouped_apart_from_the_practitioners_own_dre(light: Group) -> None:
     """C5, C6: whose ARL it is stays plain."""
-    pieces.rig.submit(Batch((enriched(5),), 5), Batch((dre(7),), 7))
-    pieces.rig.submit(Batch((enriched(6),), 6), Batch((dre(8),), 8))
-    assert pieces.close_window() == 3
-    files = pieces.arrived(MUTUELLE)
+    light.rig.submit(Batch((enriched(5),), 5), Batch((dre(7),), 7))
+    light.rig.submit(Batch((enriched(6),), 6), Batch((dre(8),), 8))
+    assert light.close_window() == 3
+    files = light.arrived(MUTUELLE)
     assert sorted([lot.number for lot in one.file.lots] for one in files) == [["007", "008"], ["999", "998"]]
 
 
@@ -157,34 +165,34 @@ def test_a_crash_before_the_commit_leaves_the_files_waiting(pieces: Group, monke
     assert [one.lots for one in pieces.arrived()] == [[ONE.content()]]
 
 
-def test_a_window_taken_back_lets_leave_what_waits(pieces: Group) -> None:
+def test_a_window_taken_back_lets_leave_what_waits(light: Group) -> None:
     """A15: nothing stays behind when the setting changes."""
-    pieces.rig.submit(ONE)
-    workshop = without_grouping(pieces).rig.workshop
+    light.rig.submit(ONE)
+    workshop = without_grouping(light).rig.workshop
     assert gather(workshop) == 1
-    pieces.rig.work()
-    assert len(pieces.arrived()) == 1
+    light.rig.work()
+    assert len(light.arrived()) == 1
 
 
-def test_a_lot_sent_again_while_the_first_waits_is_known(pieces: Group) -> None:
+def test_a_lot_sent_again_while_the_first_waits_is_known(light: Group) -> None:
     """D2: forwarded once."""
-    pieces.rig.submit(ONE)
-    again = pieces.rig.submit(ONE)
-    assert pieces.rig.states(again) == [LotState.DUPLICATE]
-    assert "il est en cours d'envoi" in pieces.rig.texts[-1]
-    pieces.close_window()
-    assert [one.lots for one in pieces.arrived()] == [[ONE.content()]]
+    light.rig.submit(ONE)
+    again = light.rig.submit(ONE)
+    assert light.rig.states(again) == [LotState.DUPLICATE]
+    assert "il est en cours d'envoi" in light.rig.texts[-1]
+    light.close_window()
+    assert [one.lots for one in light.arrived()] == [[ONE.content()]]
 
 
-def test_silence_is_told_to_each_of_its_own_lots(pieces: Group) -> None:
+def test_silence_is_told_to_each_of_its_own_lots(light: Group) -> None:
     """D1."""
-    pieces.rig.submit(ONE)
-    pieces.submit_gare(TWO)
-    pieces.close_window()
-    pieces.rig.clock.pass_hours(48)
-    assert pieces.rig.watch() == 2
+    light.rig.submit(ONE)
+    light.submit_gare(TWO)
+    light.close_window()
+    light.rig.clock.pass_hours(48)
+    assert light.rig.watch() == 2
     for address, own, other in ((ADDRESS, "lot 001", "lot 002"), (GARE_ADDRESS, "lot 002", "lot 001")):
-        text = pieces.texts(address)[-1]
+        text = light.texts(address)[-1]
         assert own in text
         assert other not in text
 
@@ -212,17 +220,31 @@ def test_a_certificate_that_went_bad_meanwhile_holds_each_file_and_the_sweep_let
 
 
 def test_a_file_that_does_not_hold_what_was_received_never_leaves(
-    pieces: Group, monkeypatch: pytest.MonkeyPatch
+    light: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """L1: checked against the digests of the day of arrival."""
-    message = pieces.rig.submit(ONE)
+    message = light.rig.submit(ONE)
     monkeypatch.setattr(payloads, "get", lambda *_: file_of([TWO]))
-    pieces.rig.clock.pass_hours(1)
-    assert gather(pieces.rig.workshop) == 1
+    light.rig.clock.pass_hours(1)
+    assert gather(light.rig.workshop) == 1
     monkeypatch.undo()
-    assert [hold.code for hold in pieces.rig.holds(message)] == ["conservation"]
-    pieces.rig.work()
-    assert pieces.arrived() == []
+    assert [hold.code for hold in light.rig.holds(message)] == ["conservation"]
+    light.rig.work()
+    assert light.arrived() == []
+
+
+def test_a_file_that_cannot_be_read_any_more_holds_up_no_other_destination(light: Group) -> None:
+    """L6: its bytes were damaged on the disk."""
+    message = light.rig.submit(ONE, Batch((Claim(4, ("01", "011", "0000")),), 4, organism="011"))
+    (damaged,) = (one for one in story(light, message).consignments if one.recipient == LOIRE)
+    with light.rig.workshop.store.begin() as conn:
+        conn.execute(
+            update(tables.payloads).where(tables.payloads.c.id == damaged.payload_id).values(content=b"?" * 64)
+        )
+    assert light.close_window() == 2
+    (hold,) = light.rig.holds(message)
+    assert (hold.subject, hold.payload_id) == ("file", damaged.payload_id)
+    assert (len(light.arrived()), len(light.arrived(BOURG))) == (0, 1)
 
 
 def test_a_sending_that_is_refused_is_told_to_each_and_leaves_again_as_it_was(pieces: Group) -> None:
@@ -240,16 +262,16 @@ def test_a_sending_that_is_refused_is_told_to_each_and_leaves_again_as_it_was(pi
     assert [event.data["lots"] for event in pieces.rig.events(second, "decision")] == [["002"]]
 
 
-def test_what_the_operator_refuses_is_told_to_each(pieces: Group) -> None:
+def test_what_the_operator_refuses_is_told_to_each(light: Group) -> None:
     """K2: and its lots have come to their end."""
-    first, second = pieces.rig.submit(ONE), pieces.submit_gare(TWO)
-    pieces.rig.outside.temper.refuse(550, 1, address=LOIRE)
-    pieces.close_window()
-    (hold,) = pieces.rig.holds(first)
-    refuse(pieces.rig.workshop, hold.id, "essai", "Essai.")
-    pieces.rig.work()
-    assert pieces.rig.states(first) == pieces.rig.states(second) == [LotState.REFUSED_HERE]
-    assert "(lot 001) ne sera pas transmis" in pieces.texts(ADDRESS)[-1]
-    assert "(lot 002) ne sera pas transmis" in pieces.texts(GARE_ADDRESS)[-1]
+    first, second = light.rig.submit(ONE), light.submit_gare(TWO)
+    light.rig.outside.temper.refuse(550, 1, address=LOIRE)
+    light.close_window()
+    (hold,) = light.rig.holds(first)
+    refuse(light.rig.workshop, hold.id, "essai", "Essai.")
+    light.rig.work()
+    assert light.rig.states(first) == light.rig.states(second) == [LotState.REFUSED_HERE]
+    assert "(lot 001) ne sera pas transmis" in light.texts(ADDRESS)[-1]
+    assert "(lot 002) ne sera pas transmis" in light.texts(GARE_ADDRESS)[-1]
     with pytest.raises(RuleError, match="retenue-inconnue"):
-        release(pieces.rig.workshop, hold.id, "essai")
+        release(light.rig.workshop, hold.id, "essai")
