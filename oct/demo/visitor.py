@@ -44,7 +44,9 @@ def welcome(workshop: Workshop) -> Visitor:
 def show_around(console: Console, workshop: Workshop, address: str, stay: Event) -> None:
     """Prints how to come in, and shows the code of the moment until `stay` is set."""
     visitor = welcome(workshop)
-    console.print(f"Console : {address}, identifiant {LOGIN}, mot de passe {visitor.password}", markup=False, soft_wrap=True)
+    console.print(
+        f"Console : {address}, identifiant {LOGIN}, mot de passe {visitor.password}", markup=False, soft_wrap=True
+    )
     console.print(f"Second facteur : {secret_text(visitor.secret)}, ou le code affiché ici.", markup=False)
     with console.status("") as status:
         while not stay.wait(1):

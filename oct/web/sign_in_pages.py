@@ -32,12 +32,13 @@ def sign_in_page(request: Request, desk: DeskGiven, suite: str = "/") -> HTMLRes
 def sign_in(
     request: Request, desk: DeskGiven, identifiant: Text, mot_de_passe: Text, code: Text = "", suite: Text = "/"
 ) -> Response:
-    """Signs in, under another cookie than before."""
+    """Signs in, under another cookie than before; the session that the old one held is over."""
     came = desk.sign_in.enter(identifiant.strip().lower(), mot_de_passe, code, peer_of(request))
     if isinstance(came, Denied):
         if came.locked:
             raise TooManyError
         return _form(request, desk, suite, wrong=_WRONG)
+    _leave(request, desk)
     answer = RedirectResponse(_inside(suite), status_code=303)
     set_cookie(request, answer, came)
     return answer
@@ -46,9 +47,7 @@ def sign_in(
 @router.post("/deconnexion")
 def sign_out(request: Request, desk: DeskGiven) -> Response:
     """Signs out; the browser forgets its cookie, and what it kept of the pages."""
-    present = desk.sign_in.identify(cookie_of(request), peer_of(request))
-    if present is not None:
-        desk.sign_in.leave(present)
+    _leave(request, desk)
     answer = RedirectResponse(SIGN_IN, status_code=303)
     answer.headers["Clear-Site-Data"] = '"cache"'
     drop_cookie(request, answer)
@@ -83,6 +82,12 @@ def first_sign_in(
     answer = RedirectResponse("/", status_code=303)
     set_cookie(request, answer, desk.sign_in.renew(present))
     return answer
+
+
+def _leave(request: Request, desk: Desk) -> None:
+    present = desk.sign_in.identify(cookie_of(request), peer_of(request))
+    if present is not None:
+        desk.sign_in.leave(present)
 
 
 def _present(request: Request, desk: Desk) -> Present:

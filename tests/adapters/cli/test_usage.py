@@ -14,7 +14,7 @@ from oct.cli import status
 from oct.cli.logs import configure
 from tests.adapters.cli.desk import Office
 
-_NOUNS = ("ps", "insurers", "certs", "held", "trace", "keys", "simulate")
+_NOUNS = ("ps", "insurers", "certs", "held", "trace", "keys", "simulate", "users")
 _OCT = [sys.executable, "-c", "import sys; from oct.cli import main; sys.exit(main())"]
 
 

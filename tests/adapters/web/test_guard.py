@@ -189,5 +189,5 @@ def test_values_that_no_database_takes_are_refused(rig: Rig) -> None:
         assert (answer.status_code, login in answer.text) == (401, False)
         browser.get("/connexion")
     for cookie in ("é", "a" * 4000, "' OR 1=1"):
-        headers = {"Cookie": f"__Host-oct={cookie}".encode()}
+        headers = {b"Cookie": f"__Host-oct={cookie}".encode()}
         assert browser.http.get("/mon-compte", headers=headers).status_code == 303

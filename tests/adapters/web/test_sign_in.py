@@ -172,6 +172,16 @@ def test_signing_in_changes_the_cookie_and_signing_out_ends_it(sqlite_rig: Rig) 
     assert sqlite_rig.told("deconnexion") == [("deconnexion", "fait", "anne")]
 
 
+def test_signing_in_again_ends_the_session_that_was_open(sqlite_rig: Rig) -> None:
+    browser = sqlite_rig.signed_in("anne")
+    before = browser.http.cookies["__Host-oct"]
+    browser.enter()
+    copy = sqlite_rig.browser()
+    copy.http.cookies.set("__Host-oct", before, domain="localhost.local")
+    assert copy.get("/mon-compte").status_code == 303
+    assert browser.get("/mon-compte").status_code == 200
+
+
 def test_the_database_holds_neither_password_nor_secret_nor_cookie_nor_token(sqlite_rig: Rig) -> None:
     browser = sqlite_rig.signed_in("anne", Role.AUDITOR)
     token = sqlite_rig.token("anne", Role.AUDITOR)
