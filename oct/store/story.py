@@ -5,9 +5,11 @@ Rows only, never a payload.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import CompoundSelect, Connection, Row, Table, select, union
 
 from oct.store import events, files, lots, messages, returns
 from oct.store.consignments import Consignment
@@ -63,10 +65,9 @@ def tell(conn: Connection, message_id: int) -> Story | None:
 def _consignments(conn: Connection, message_id: int) -> list[Consignment]:
     """What it gave rise to, and what its lots left in together with those of others (A15)."""
     carrying = select(lot_table.c.consignment_id).where(lot_table.c.message_id == message_id)
-    statement = select(*columns(consignment_table, Consignment)).where(
-        or_(consignment_table.c.message_id == message_id, consignment_table.c.id.in_(carrying))
-    )
-    return [Consignment(*row) for row in conn.execute(statement.order_by(consignment_table.c.id))]
+    own = select(consignment_table.c.id).where(consignment_table.c.message_id == message_id)
+    rows = _of_ids(conn, consignment_table, Consignment, union(own, carrying))
+    return [Consignment(*row) for row in rows]
 
 
 def _holds(conn: Connection, message_id: int) -> list[Hold]:
@@ -80,7 +81,11 @@ def _returns(conn: Connection, message_id: int) -> list[Return]:
         .join(lot_table, lot_table.c.id == return_lots.c.lot_id)
         .where(lot_table.c.message_id == message_id)
     )
-    statement = select(*columns(return_table, Return)).where(
-        or_(return_table.c.message_id == message_id, return_table.c.id.in_(answering))
-    )
-    return [Return(*row) for row in conn.execute(statement.order_by(return_table.c.id))]
+    brought = select(return_table.c.id).where(return_table.c.message_id == message_id)
+    return [Return(*row) for row in _of_ids(conn, return_table, Return, union(brought, answering))]
+
+
+def _of_ids(conn: Connection, table: Table, kind: type[Any], ids: CompoundSelect[int]) -> Iterable[Row[Any]]:
+    """The rows of these ids, in order. PostgreSQL reads the whole table for `message_id = … OR id IN (…)`."""
+    some = [one for one in conn.execute(ids).scalars() if one is not None]
+    return conn.execute(select(*columns(table, kind)).where(table.c.id.in_(some)).order_by(table.c.id)) if some else ()

@@ -18,19 +18,19 @@ _FIELDS = (events.c.id, event_leaves.c.seq, messages.c.trace, *columns(events, E
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """An event with its id, its place in the log (None until it is sealed) and the trace number of its message."""
+    """An event with its place in the log (None until it is sealed) and the trace number of its message; `event` is
+    None where somebody took it out of the database."""
 
-    id: int
     seq: int | None
     trace: str
-    event: Event
+    event: Event | None
 
 
 def sealed_page(conn: Connection, cursor: str = "") -> Page[LoggedEvent]:
     """Sealed events, the last of the log first."""
     statement = (
         select(*_FIELDS)
-        .select_from(event_leaves.join(events).outerjoin(messages))
+        .select_from(event_leaves.outerjoin(events).outerjoin(messages))
     )  # fmt: skip
     return read_page(conn, statement, [event_leaves.c.seq], cursor, _logged)
 
@@ -54,7 +54,7 @@ def at_place(conn: Connection, seq: int) -> LoggedEvent | None:
     """The sealed event of a place."""
     statement = (
         select(*_FIELDS)
-        .select_from(event_leaves.join(events).outerjoin(messages))
+        .select_from(event_leaves.outerjoin(events).outerjoin(messages))
         .where(event_leaves.c.seq == seq)
     )  # fmt: skip
     row = conn.execute(statement).one_or_none()
@@ -70,5 +70,5 @@ def waiting(conn: Connection) -> int:
     ).scalar_one()
 
 
-def _logged(event_id: int, seq: int | None, trace: str | None, *fields: Any) -> LoggedEvent:
-    return LoggedEvent(event_id, seq, trace or "", from_row(fields))
+def _logged(event_id: int | None, seq: int | None, trace: str | None, *fields: Any) -> LoggedEvent:
+    return LoggedEvent(seq, trace or "", None if event_id is None else from_row(fields))

@@ -13,6 +13,7 @@ from enum import StrEnum
 from oct.clock import paris
 from oct.domain import words
 from oct.domain.journey import AWAITING, ConsignmentState, LotState, MessageState
+from oct.domain.model import LotKind
 from oct.store.consignments import Consignment
 from oct.store.lots import Lot
 from oct.store.returns import LotAnswer, Return, ReturnState
@@ -28,6 +29,9 @@ class Tone(StrEnum):
     GOOD = "good"
     WAIT = "wait"
     BAD = "bad"
+
+
+_OPENED: Mapping[str, Tone] = {MessageState.PROCESSED: Tone.GOOD, MessageState.REFUSED: Tone.BAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +85,14 @@ def _arrival(story: Story, insurers: Mapping[int, str]) -> Step:
 
 def _opening(story: Story) -> Step:
     message = story.message
-    tone = {
-        MessageState.PROCESSED: Tone.GOOD,
-        MessageState.REFUSED: Tone.BAD,
-        MessageState.HELD: Tone.WAIT,
-    }.get(message.state, Tone.WAIT)  # type: ignore[call-overload]
-    received = [lot for lot in story.lots if lot.kind != "AMC"]
+    tone = _OPENED.get(message.state, Tone.WAIT)
+    received = [lot for lot in story.lots if lot.kind != LotKind.AMC]
     lines = [words.word(words.MESSAGE, message.state)]
     if story.files:
         lines.append(f"fichier {story.files[0].file_id}, {_count(len(received), 'lot')}")
     elif message.code:
         lines.append(message.code)
-    return Step("Ouvert", tuple(lines), message.ended_at, tone)
+    return Step("Ouvert" if message.ended_at is not None else "À ouvrir", tuple(lines), message.ended_at, tone)
 
 
 def _branches(story: Story, insurers: Mapping[int, str]) -> Iterator[list[Step]]:
@@ -109,18 +109,19 @@ def _branches(story: Story, insurers: Mapping[int, str]) -> Iterator[list[Step]]
 
 
 def _stopped(story: Story) -> Iterator[list[Step]]:
-    """Lots that did not leave, and messages that wait: by what became of them."""
-    left_out = [lot for lot in story.lots if lot.consignment_id is None]
-    tones = {LotState.HELD: Tone.WAIT, LotState.REFUSED_HERE: Tone.BAD}
+    """What waits for a person, and lots that did not leave, by what became of them."""
+    held = [hold for hold in story.holds if hold.closed_at is None]
+    for hold in held:
+        waiting = [lot for lot in story.lots if lot.hold_id == hold.id]
+        what = _numbers(waiting) if waiting else words.word(words.SUBJECT, hold.subject)
+        yield [Step(f"Retenue {hold.id}", (what, hold.sentence), hold.opened_at, Tone.WAIT)]
+    kept = {hold.id for hold in held}
+    left_out = [lot for lot in story.lots if lot.consignment_id is None and lot.hold_id not in kept]
     for state in dict.fromkeys(lot.state for lot in left_out):
         some = [lot for lot in left_out if lot.state == state]
         codes = ", ".join(sorted({lot.code for lot in some if lot.code}))
-        tone = tones.get(state, Tone.PLAIN)  # type: ignore[call-overload]
+        tone = Tone.BAD if state == LotState.REFUSED_HERE else Tone.PLAIN
         yield [Step(words.word(words.LOT, state).capitalize(), (_numbers(some), codes), some[0].state_at, tone)]
-    for hold in story.holds:
-        if hold.closed_at is None:
-            what = words.word(words.SUBJECT, hold.subject)
-            yield [Step(f"Retenue {hold.id}", (what, hold.sentence), hold.opened_at, Tone.WAIT)]
 
 
 def _given(story: Story) -> Iterator[list[Step]]:
@@ -136,9 +137,10 @@ def _delivery(one: Consignment) -> Step:
         return Step("Remis", (one.reply[:_REPLY],), one.delivered_at, Tone.GOOD)
     if one.state == ConsignmentState.FAILED:
         return Step("Non remis", (one.reply[:_REPLY],), None, Tone.BAD)
-    tried = f"{_count(one.attempts, 'essai')}" if one.attempts else ""
+    tried = _count(one.attempts, "essai") if one.attempts else ""
+    again = f"prochain : {spoken(one.due_at)}" if one.due_at is not None else ""
     return Step(
-        words.word(words.CONSIGNMENT, one.state).capitalize(), (tried, one.reply[:_REPLY]), one.due_at, Tone.WAIT
+        words.word(words.CONSIGNMENT, one.state).capitalize(), (tried, one.reply[:_REPLY], again), None, Tone.WAIT
     )
 
 

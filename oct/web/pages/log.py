@@ -50,7 +50,8 @@ def event_page(reader: Reading, seq: str) -> Response:
     with reader.look() as (conn, _):
         logged = found(log.at_place(conn, place))
         proof = inclusion(conn, place)
-    told = json.dumps(dict(logged.event.data), ensure_ascii=False, indent=1, sort_keys=True)
+    data = dict(logged.event.data) if logged.event is not None else {}
+    told = json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True)
     return reader.page("event.html", Looked(Look.PAGE), logged=logged, told=told, proof=proof)
 
 

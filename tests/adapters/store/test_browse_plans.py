@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,12 +13,15 @@ from sqlalchemy import Connection, text
 
 from oct.domain.journey import LotState
 from oct.steps.evidence import inclusion
-from oct.store import overview
+from oct.store import overview, returns
 from oct.store.browse import listings, log
 from oct.store.browse.search import search
 from oct.store.engine import Store
-from tests.adapters.store.arrivals import NOW, add_amo, add_practitioner, arrive
+from oct.store.returns import LotAnswer
+from oct.store.story import tell
+from tests.adapters.store.arrivals import NOW, add_amo, add_lot, add_practitioner, arrive, consign
 from tests.adapters.store.test_plans import statements
+from tests.adapters.store.test_returns_and_events import new_return
 
 GROWS = {
     "messages", "files", "consignments", "lots", "invoices", "returns", "return_lots", "events", "event_leaves",
@@ -72,15 +76,29 @@ def conn(store: Store) -> Iterator[Connection]:
 def test_no_page_reads_or_sorts_more_than_it_shows(conn: Connection) -> None:
     for name, page in PAGES.items():
         for cursor in ("", "7"):
-            _check(conn, name, lambda opened, page=page, cursor=cursor: page(opened, cursor), walks=True)
+            _check(conn, name, partial(_turn, page, cursor), walks=True)
     for cursor in ("", f"{NOW}.7"):
-        _check(conn, "lots in a state",
-               lambda opened, cursor=cursor: listings.lots_page(opened, cursor, state=LotState.MANUAL))  # fmt: skip
+        _check(conn, "lots in a state", partial(listings.lots_page, cursor=cursor, state=LotState.MANUAL))
+
+
+def _turn(page: Callable[[Connection, str], object], cursor: str, conn: Connection) -> object:
+    return page(conn, cursor)
 
 
 @pytest.mark.parametrize("identifier", IDENTIFIERS)
 def test_no_search_reads_a_whole_table(conn: Connection, identifier: str) -> None:
     _check(conn, identifier, lambda opened: search(opened, identifier))
+
+
+def test_a_story_is_read_by_its_ids(conn: Connection) -> None:
+    """Its lots, what carries them, what answers them."""
+    sent = consign(conn, 1, 1)
+    lot_id = add_lot(conn, 1, "001", "000000001", consignment_id=sent)
+    returned = returns.insert_return(conn, new_return(1, 1))
+    returns.link_lots(conn, returned, [LotAnswer(lot_id, "paid")])
+    if conn.dialect.name == "postgresql":
+        conn.execute(text("SET LOCAL enable_sort = on"))  # a message's own rows are few
+    _check(conn, "story", lambda opened: tell(opened, 1), sorts=True)
 
 
 def test_the_board_counts_only_what_waits_and_the_last_day(conn: Connection) -> None:

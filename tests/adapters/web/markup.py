@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 import html5lib
@@ -20,9 +21,9 @@ def faults(page: str) -> list[str]:
     found += [f"unlabelled: {each.get('name')}" for each in _fields(tree) if not _labelled(each, tree)]
     found += [f"th without scope: {''.join(each.itertext())}" for each in tree.iter("th") if not each.get("scope")]
     found += [f"inline: {each.tag}" for each in tree.iter() if each.get("style") or each.tag == "style"]
-    found += [f"script: {each.tag}" for each in tree.iter() for name in each.keys() if name.startswith("on")]
+    found += [f"script: {each.tag}" for each in tree.iter() for name in each.attrib if name.startswith("on")]
     found += ["not French"] if tree.get("lang") != "fr" else []
-    found += ["a button that may be pressed by mistake"] * sum(
+    found += ["a form without its token"] * sum(
         1 for each in tree.iter("form") if each.get("method") == "post" and not _carries_token(each)
     )
     return found + _headings(tree)
@@ -45,4 +46,4 @@ def _headings(tree: Element) -> list[str]:
     levels = [int(each.tag[1]) for each in tree.iter() if re.fullmatch("h[1-6]", str(each.tag))]
     if not levels or levels[0] != 1 or levels.count(1) != 1:
         return [f"headings begin badly: {levels}"]
-    return [f"headings leap: {levels}" for before, after in zip(levels, levels[1:], strict=False) if after > before + 1]
+    return [f"headings leap: {levels}" for before, after in pairwise(levels) if after > before + 1]

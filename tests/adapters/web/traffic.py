@@ -14,7 +14,13 @@ from oct.store.holds import HoldSubject, NewHold
 from oct.store.returns import LotAnswer, NewReturn
 from oct.trace.heads import create_key, load_signer
 from tests.adapters.store.arrivals import (
-    add_amo, add_practitioner, digest, new_consignment, new_invoice, new_lot, new_message,
+    add_amo,
+    add_practitioner,
+    digest,
+    new_consignment,
+    new_invoice,
+    new_lot,
+    new_message,
 )  # fmt: skip
 from tests.adapters.web.rig import START, Rig
 
