@@ -164,6 +164,7 @@ def set_(
 ) -> None:
     """Change un compte : ce qui est donné seulement."""
     from oct.domain.model import ReturnMode
+    from oct.steps.hosting import move_out
     from oct.store import consignments, practitioners
 
     with at_desk(config) as desk:
@@ -186,10 +187,13 @@ def set_(
             open_mailbox(conn, account.id, opened)
             if mode is Mode.BOITE:
                 consignments.hasten(conn, account.id, fields["address"] or account.address, desk.now)
+            moved = move_out(conn, account.id, desk.now) if mode is Mode.SMTP else 0
             changed = [field for field, value in fields.items() if value is not None]
             _note(conn, desk, "modifie", account.id, [*changed, *(["boite"] if opened else [])])
         _enrol(desk, certificate, fields["address"] or account.address)
     print(f"PS {account.number} modifié.")
+    if moved:
+        print(f"Non relevés, ils partent vers sa propre boîte : {moved} messages de la boîte hébergée.")
     tell_password(opened)
 
 

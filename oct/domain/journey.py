@@ -85,7 +85,11 @@ JOURNEYS: Mapping[str, tuple[Move, ...]] = {
         Move(ConsignmentState.WAITING, ConsignmentState.DELIVERED, "send"),
         Move(ConsignmentState.WAITING, ConsignmentState.FAILED, "send"),
         Move(ConsignmentState.DELIVERED, ConsignmentState.FAILED, "notices"),
+        Move(ConsignmentState.DELIVERED, ConsignmentState.WAITING, "notices"),
+        Move(ConsignmentState.DELIVERED, ConsignmentState.WAITING, "hosting"),
+        Move(ConsignmentState.DELIVERED, ConsignmentState.WAITING, "redelivery"),
         Move(ConsignmentState.FAILED, ConsignmentState.WAITING, "release"),
+        Move(ConsignmentState.FAILED, ConsignmentState.WAITING, "redelivery"),
     ),
     "lot": (
         Move(None, LotState.SENT, "process"),

@@ -1,4 +1,5 @@
-"""What a sending that failed for good leaves behind, however it was learnt: a 5xx, the end of the delay, a notice.
+"""What a sending that failed for good leaves behind, however it was learnt: a 5xx, the end of the delay, a notice, a
+content that was destroyed before it left.
 
 The consignment waits in a hold for a person, with the same bytes; the practitioner is told when it was its own sending
 that could not be handed over (T1), and is not told of its own mailbox's refusals, which only the operator can cure.
@@ -7,17 +8,23 @@ that could not be handed over (T1), and is not told of its own mailbox's refusal
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import structlog
 from sqlalchemy import Connection
 
 from oct.clock import paris
 from oct.domain.later_texts import failed_delivery
-from oct.steps.concerned import Concerned, concerned_by, tell_each
+from oct.steps.concerned import Concerned, concerned_by, stories_of, tell_each
 from oct.steps.texts import SealedText, write_text_row
 from oct.steps.workshop import Workshop
-from oct.store import holds, lots
+from oct.store import consignments, events, holds, lots
 from oct.store.consignments import Consignment
+from oct.store.events import Event
 from oct.store.holds import HoldSubject, NewHold
+
+_log = structlog.get_logger()
+_LOST = "son contenu n'existe plus, sa conservation a pris fin"
 
 
 def failure_texts(workshop: Workshop, consignment: Consignment) -> list[SealedText]:
@@ -57,3 +64,26 @@ def write_failure(conn: Connection, consignment: Consignment, reply: str, texts:
     for text in texts:
         write_text_row(conn, text)
     return hold_id
+
+
+def write_loss(conn: Connection, consignment: Consignment, owner: str, now: int) -> None:
+    """Ends a claimed consignment whose content was destroyed before it left: held, for a person to refuse it (R6).
+
+    Nothing is written when the lease was lost. Its practitioner is told by that refusal: nobody will send it again.
+    """
+    if not consignments.mark_failed(conn, consignment.id, owner, _LOST):
+        return
+    write_failure(conn, consignment, _LOST, (), now)
+    lost = Event(
+        at=now,
+        kind="remise",
+        outcome="detruit",
+        message_id=consignment.message_id,
+        consignment_id=consignment.id,
+        practitioner_id=consignment.practitioner_id,
+        insurer_id=consignment.insurer_id,
+        data={"genre": consignment.kind, "destinataire": consignment.recipient, "sha256": consignment.sha256.hex()},
+    )
+    stories = stories_of(consignment.message_id, lots.of_consignment(conn, consignment.id))
+    events.append(conn, [replace(lost, message_id=story) for story in stories])
+    _log.error("contenu-detruit-avant-envoi", consignment=consignment.id)

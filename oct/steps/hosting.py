@@ -3,8 +3,11 @@
 A consignment for a hosted practitioner is deposited instead of sent: that is its delivery, in one commit. When a
 practitioner's own mailbox refuses for good, or for as long as delivery is tried, the hosted one stands in from then on:
 what failed is deposited, what waits follows at once, the operator is alerted, and nothing is lost because a mailbox
-provider is down. It goes back when the operator says so, one practitioner or a whole domain at a time; what was never
-fetched is then sent to the practitioner's own mailbox, the same bytes.
+provider is down. So it does when another server gives up, by a notice, what it had taken. It goes back when the
+operator says so, one practitioner or a whole domain at a time; what was never fetched is then sent to its own mailbox,
+the same bytes, and likewise when a practitioner chooses its own mailbox again.
+
+What was not sent, nor deposited, before its retention ended can be no more: it is held, and only that.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ import structlog
 from sqlalchemy import Connection
 
 from oct.domain.model import Practitioner, ReturnMode
+from oct.steps.failures import write_loss
+from oct.steps.returns.again import send_again
 from oct.steps.workshop import Workshop
-from oct.store import consignments, events, mailboxes, practitioners
+from oct.store import consignments, events, mailboxes, payloads, practitioners
 from oct.store.consignments import Consignment
 from oct.store.events import Event
 from oct.store.registry import Snapshot
@@ -48,7 +53,9 @@ def deposit(workshop: Workshop, consignment: Consignment, owner: str) -> None:
     When the practitioner has gone back to its own mailbox meanwhile, the consignment is due again at once instead.
     """
     with workshop.store.begin() as conn:
-        if practitioners.keep_hosted(conn, _practitioner(consignment)):
+        if not payloads.exists(conn, consignment.payload_id):
+            write_loss(conn, consignment, owner, workshop.clock())
+        elif practitioners.keep_hosted(conn, _practitioner(consignment)):
             _write_deposit(conn, workshop, consignment, owner)
         else:
             consignments.mark_retry(conn, consignment.id, owner, workshop.clock(), consignment.reply)
@@ -56,16 +63,23 @@ def deposit(workshop: Workshop, consignment: Consignment, owner: str) -> None:
 
 def stand_in(conn: Connection, workshop: Workshop, consignment: Consignment, owner: str, reply: str) -> bool:
     """The practitioner's own mailbox failed for good: the hosted one stands in; False when the lease was lost."""
-    practitioner_id, now = _practitioner(consignment), workshop.clock()
-    hosted = practitioners.keep_hosted(conn, practitioner_id)
+    hosted = practitioners.keep_hosted(conn, _practitioner(consignment))
     if not _write_deposit(conn, workshop, consignment, owner):
         return False
-    if not hosted and practitioners.divert(conn, practitioner_id, now):
-        waiting = consignments.hasten(conn, practitioner_id, consignment.recipient, now)
-        data = {"reponse": reply, "envois": waiting}
-        events.append(conn, [_event(consignment, "detourne", "boite", now, data)])
-        _log.warning("boite-detournee", practitioner=practitioner_id)
+    if not hosted:
+        _divert(conn, consignment, reply, workshop.clock())
     return True
+
+
+def stand_in_later(conn: Connection, consignment: Consignment, reply: str, now: int) -> bool:
+    """The server that had taken a consignment for a practitioner's own mailbox gave it up: it is due again, to be
+    deposited. False when it is not in a mailbox of that practitioner's own: what was deposited here cannot fail."""
+    hosted = practitioners.keep_hosted(conn, _practitioner(consignment))
+    if consignment.reply == DEPOSITED or not consignments.mark_bounced(conn, consignment.id, reply):
+        return False
+    if not hosted:
+        _divert(conn, consignment, reply, now)
+    return consignments.requeue(conn, consignment.id, now)
 
 
 def due_after(conn: Connection, consignment: Consignment, snapshot: Snapshot, due_at: int, now: int) -> int:
@@ -98,12 +112,37 @@ def restore(workshop: Workshop, accounts: Sequence[Practitioner], actor: str) ->
     with workshop.store.begin() as conn:
         for account in accounts:
             if practitioners.restore(conn, account.id):
-                taken = mailboxes.take_back(conn, account.id, now) if account.return_mode is ReturnMode.SMTP else []
-                for consignment_id in taken:
-                    consignments.requeue(conn, consignment_id, now)
-                events.append(conn, [_decision(account, "retabli", now, actor, len(taken))])
+                events.append(conn, [_decision(account, "retabli", now, actor, move_out(conn, account.id, now))])
                 moved += 1
     return moved
+
+
+def move_out(conn: Connection, practitioner_id: int, now: int) -> int:
+    """What was deposited and never fetched follows a practitioner to its own mailbox, each once; how many.
+
+    To be called where a practitioner may have left the hosted mailbox, in the transaction that says so; while it takes
+    its returns here, nothing moves. To the address that is registered now, whatever it was when they were deposited.
+    """
+    account = practitioners.by_id(conn, practitioner_id)
+    if account is None or account.hosted:
+        return 0
+    taken = mailboxes.take_back(conn, practitioner_id, now)
+    for consignment in filter(None, (consignments.by_id(conn, consignment_id) for consignment_id in taken)):
+        if consignment.recipient == account.address:
+            consignments.requeue(conn, consignment.id, now)
+        else:
+            send_again(conn, consignment, account.address, now)
+    return len(taken)
+
+
+def _divert(conn: Connection, consignment: Consignment, reply: str, now: int) -> None:
+    """From now on the hosted mailbox stands in, also for what waits; the operator is alerted."""
+    practitioner_id = _practitioner(consignment)
+    if practitioners.divert(conn, practitioner_id, now):
+        waiting = consignments.hasten(conn, practitioner_id, consignment.recipient, now)
+        data = {"reponse": reply, "envois": waiting}
+        events.append(conn, [_event(consignment, "detourne", "boite", now, data)])
+        _log.warning("boite-detournee", practitioner=practitioner_id)
 
 
 def _write_deposit(conn: Connection, workshop: Workshop, consignment: Consignment, owner: str) -> bool:

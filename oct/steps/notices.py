@@ -1,12 +1,14 @@
 """Reads the delivery notices of other servers (RFC 3464): a sending that was taken with 250 and failed after all.
 
 Takes one message with an empty sender by lease. The notice is matched with what we sent by the Message-ID of what it
-returns. A failure brings the consignment from delivered to failed and into a hold, as a 5xx would have done, and its
-lots from delivered back to sent; a delay or a confirmation is an event. A notice on nothing that we sent, or one that
-cannot be read, is held. It is never answered and never passed on (H7).
+returns. A failure does what a 5xx would have done. What was for a practitioner's own mailbox waits in the hosted one,
+which stands in from then on (R5). Any other consignment goes from delivered to failed and into a hold, and its lots
+from delivered back to sent. A delay or a confirmation is an event. A notice on nothing that we sent, or one that cannot
+be read, is held. It is never answered and never passed on (H7).
 
-Security: anybody can write such a notice. The worst that a forged one does is to hold what was delivered and to tell
-so; it never sends anything again. Where the insurer has answered already, the notice is an event and no more.
+Security: whoever knows the Message-ID can write such a notice. The worst that a forged one does is to hold what was
+delivered, or to divert a mailbox, and to tell so; nothing leaves again by it. Where the insurer has answered already,
+or the hosted mailbox holds it, the notice is an event and no more.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from oct.formats.delivery_status import Action, RecipientStatus, read_delivery_s
 from oct.steps.concerned import stories_of
 from oct.steps.custody import attempt, write_hold
 from oct.steps.failures import failure_texts, write_failure
+from oct.steps.hosting import owner_of, stand_in_later
 from oct.steps.texts import SealedText
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, lots, messages, payloads
@@ -49,6 +52,8 @@ class _Finding:
     consignment: Consignment
     status: RecipientStatus
     texts: Sequence[SealedText]
+    own: bool
+    """Whether it went to its practitioner's own mailbox."""
 
     @property
     def words(self) -> str:
@@ -77,20 +82,23 @@ def _find(workshop: Workshop, message: Message) -> _Finding:
     notice = read_delivery_status(raw, workshop.opener.limits)
     with workshop.store.read() as conn:
         sent = consignments.by_message_uids(conn, notice.message_ids)
+        snapshot = workshop.registry.current(conn)
     if not sent:
         raise RoutingError("avis-etranger", "Cet avis de remise ne concerne aucun envoi connu d'ici.", rule="H7")
     told = [(one, status) for one in sent if (status := notice.of(one.recipient)) is not None]
-    if len(told) != 1:
+    if len({one.payload_id for one, _ in told}) != 1:
         raise RoutingError("avis-etranger", "Cet avis de remise ne parle pas du destinataire de l'envoi.", rule="H7")
-    consignment, status = told[0]
+    consignment, status = max(told, key=lambda one: (one[0].delivered_at or 0, one[0].id))
     texts = failure_texts(workshop, consignment) if status.action is Action.FAILED else []
-    return _Finding(consignment, status, texts)
+    return _Finding(consignment, status, texts, own=owner_of(consignment, snapshot) is not None)
 
 
 def _write(conn: Connection, message: Message, finding: _Finding, now: int) -> None:
     consignment = finding.consignment
     if finding.status.action is not Action.FAILED:
         outcome = _NOTED[finding.status.action]
+    elif finding.own:
+        outcome = _FAILED if stand_in_later(conn, consignment, finding.words, now) else _WITHOUT_EFFECT
     elif _unanswered(conn, consignment) and consignments.mark_bounced(conn, consignment.id, finding.words):
         lots.set_state_of_consignments(conn, [consignment.id], LotState.SENT, "", now)
         write_failure(conn, consignment, finding.words, finding.texts, now)

@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection
-
 from oct.errors import RuleError
+from oct.steps.returns.again import send_again
 from oct.steps.workshop import Workshop
-from oct.store import consignments, events, holds, payloads
-from oct.store.consignments import Consignment, NewConsignment
+from oct.store import consignments, events, payloads
+from oct.store.consignments import Consignment
 from oct.store.events import Event
 from oct.store.registry import Snapshot
 from oct.store.returns import Return
@@ -44,7 +43,7 @@ def redeliver(workshop: Workshop, chosen: Sequence[Return], actor: str, address:
                 done = replace(done, gone=done.gone + 1)
                 continue
             recipient = _checked(workshop, one, address, snapshot)
-            if _send(conn, workshop, consignment, recipient):
+            if send_again(conn, consignment, recipient, workshop.clock()):
                 done = replace(done, sent=done.sent + 1)
                 events.append(conn, [_event(workshop, one, consignment, actor, recipient)])
             else:
@@ -64,30 +63,6 @@ def _checked(workshop: Workshop, one: Return, address: str | None, snapshot: Sna
             "adresse-d-autrui", f"{address} est l'adresse de quelqu'un d'autre : rien n'est envoyé.", rule="H7"
         )
     return address
-
-
-def _send(conn: Connection, workshop: Workshop, consignment: Consignment, recipient: str) -> bool:
-    now = workshop.clock()
-    for earlier in consignments.by_message_uids(conn, [consignment.message_uid]):
-        if earlier.recipient == recipient and earlier.payload_id == consignment.payload_id:
-            for hold in holds.of_consignment(conn, earlier.id):
-                holds.close(conn, hold.id, "renvoye", now)
-            return consignments.requeue(conn, earlier.id, now)
-    copy = NewConsignment(
-        message_id=consignment.message_id,
-        kind=consignment.kind,
-        recipient=recipient,
-        message_uid=consignment.message_uid,
-        payload_id=consignment.payload_id,
-        size=consignment.size,
-        sha256=consignment.sha256,
-        created_at=now,
-        due_at=now,
-        practitioner_id=consignment.practitioner_id,
-        compostage=consignment.compostage,
-    )
-    consignments.insert_many(conn, [copy])
-    return True
 
 
 def _event(workshop: Workshop, one: Return, consignment: Consignment, actor: str, recipient: str) -> Event:

@@ -17,11 +17,12 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection as Database
 
+from oct.errors import RuleError
 from oct.smtp.client import Connection, Outgoing, Sent
 from oct.steps.batches import by_weight
 from oct.steps.concerned import stories_of
 from oct.steps.deliveries import Deliveries, Delivery
-from oct.steps.failures import failure_texts, write_failure
+from oct.steps.failures import failure_texts, write_failure, write_loss
 from oct.steps.hosting import deposit, due_after, is_hosted, owner_of, stand_in
 from oct.steps.workshop import Rules, Workshop
 from oct.store import consignments, events, lots, payloads
@@ -52,19 +53,31 @@ def send(
     if leaving:
         with connect(leaving[0].recipient) as connection:
             for together in by_weight(leaving, _MOST_BYTES):
-                for consignment, sent in _sent(workshop, together, connection):
+                for consignment, sent in _sent(workshop, together, owner, connection):
                     _record(workshop, consignment, sent, owner, snapshot, deliveries)
 
 
 def _sent(
-    workshop: Workshop, together: Sequence[Consignment], connection: Connection
+    workshop: Workshop, together: Sequence[Consignment], owner: str, connection: Connection
 ) -> Iterator[tuple[Consignment, Sent]]:
-    """What became of each, as it is sent."""
+    """What became of each, as it is sent. One whose content was destroyed is ended here; the others leave."""
     with workshop.store.read() as conn:
-        contents = {one.id: payloads.get(conn, workshop.vault, one.payload_id) for one in together}
+        contents = {one.id: _content(conn, workshop, one) for one in together}
     for one in together:
-        outgoing = Outgoing(one.id, workshop.rules.address, one.recipient, contents.pop(one.id))
-        yield one, connection.send(outgoing)
+        content = contents.pop(one.id)
+        if content is None:
+            with workshop.store.begin() as conn:
+                write_loss(conn, one, owner, workshop.clock())
+        else:
+            yield one, connection.send(Outgoing(one.id, workshop.rules.address, one.recipient, content))
+
+
+def _content(conn: Database, workshop: Workshop, consignment: Consignment) -> bytes | None:
+    """The bytes to send; None when they were destroyed (R6)."""
+    try:
+        return payloads.get(conn, workshop.vault, consignment.payload_id)
+    except RuleError:
+        return None
 
 
 def _record(

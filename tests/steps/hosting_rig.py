@@ -15,11 +15,11 @@ from oct.pop.mailboxes import Maildrop
 from oct.settings import load
 from oct.simulators.mail import Letter
 from oct.steps.deliveries import Deliveries
-from oct.steps.hosting import divert, restore
+from oct.steps.hosting import divert, move_out, restore
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.redelivery import Redelivered, redeliver
 from oct.steps.send import send
-from oct.store import consignments, events, mailboxes, practitioners, returns
+from oct.store import consignments, events, mailboxes, payloads, practitioners, returns
 from oct.store.consignments import Consignment
 from oct.store.events import Event
 from oct.store.mailboxes import MailboxCounts
@@ -48,6 +48,14 @@ class HostingRig(Rig):
         """The practitioner's choice of where its returns go."""
         with self.workshop.store.begin() as conn:
             practitioners.set_fields(conn, self.account(number).id, return_mode=mode)
+
+    def leave(self) -> int:
+        """The practitioner takes its returns in its own mailbox again, and what that gives rise to."""
+        with self.workshop.store.begin() as conn:
+            practitioners.set_fields(conn, self.account().id, return_mode=ReturnMode.SMTP)
+            moved = move_out(conn, self.account().id, self.clock())
+        self.work()
+        return moved
 
     def divert(self, *numbers: str) -> int:
         """The operator's word."""
@@ -106,6 +114,12 @@ class HostingRig(Rig):
         door.fetched(maildrop, ids)
         assert door.close(maildrop, ids if delete else [])
         return found
+
+    def read_only(self) -> list[bytes]:
+        """What the mailbox shows, looked at by nobody."""
+        with self.workshop.store.read() as conn:
+            shown = mailboxes.listing(conn, self.account().id)
+            return [payloads.get(conn, self.workshop.vault, item.payload_id) for item in shown]
 
     def opened(self, door: HostedMailboxes) -> Maildrop:
         """A reader who is at it."""

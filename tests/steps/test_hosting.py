@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from oct.domain.journey import ConsignmentState
+from oct.domain.journey import ConsignmentState, LotState
 from oct.domain.model import ReturnMode
 from oct.steps.hosting import divert, restore
-from oct.store import consignments, holds, payloads, practitioners
+from oct.steps.release import refuse
+from oct.store import consignments, holds, lots, payloads, practitioners
 from oct.store.overview import overview
 from oct.store.registry import Registry, Snapshot
-from tests.claims import PS
+from oct.store.tables import consignments as sent
+from tests.claims import PS, Batch, Claim
 from tests.steps.hosting_rig import COLLEAGUE, COLLEAGUE_ADDRESS, LEASE, HostingRig, hosting_rig
-from tests.steps.resending_rig import ADDRESS, HOUR, LOIRE
+from tests.steps.resending_rig import ADDRESS, HOUR, LOIRE, file_of, mail
+
+NEW_ADDRESS = "nouvelle@boite.example"
 
 
 @pytest.fixture
@@ -276,3 +280,93 @@ def _after_the_look(monkeypatch: pytest.MonkeyPatch, decide: Callable[[], object
         return seen
 
     monkeypatch.setattr(Registry, "current", looking)
+
+
+def test_r5_what_was_not_fetched_follows_who_leaves_the_hosted_mailbox(pieces: HostingRig) -> None:
+    """The same bytes, each once; what was fetched stays."""
+    pieces.choose(ReturnMode.BOITE)
+    pieces.returned(1)
+    fetched = pieces.read()
+    pieces.clock.now += 1000
+    pieces.returned(2)
+    _, _, *waiting = pieces.read_only()
+    assert pieces.leave() == 2
+    assert [letter.raw for letter in pieces.letters] == waiting
+    assert pieces.read_only() == fetched
+    assert pieces.leave() == 0
+    pieces.returned(3)
+    assert len(pieces.letters) == 4
+
+
+def test_r5_nothing_is_lost_when_the_mailbox_that_it_follows_to_fails_again(pieces: HostingRig) -> None:
+    pieces.choose(ReturnMode.BOITE)
+    pieces.returned()
+    waiting = pieces.read_only()
+    pieces.clock.now += 1000
+    pieces.outside.temper.refuse(550, 10, address=ADDRESS)
+    assert pieces.leave() == 2
+    assert (pieces.letters, pieces.account().diverted) == ([], True)
+    assert sorted(pieces.read_only()) == sorted(waiting)
+    pieces.outside.temper.behave()
+    pieces.clock.now += 1000
+    pieces.restore()
+    assert sorted(letter.raw for letter in pieces.letters) == sorted(waiting)
+    assert pieces.read_only() == []
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_r5_what_follows_goes_to_the_address_that_is_registered_by_then(pieces: HostingRig, chosen: bool) -> None:
+    """A provider closed: the practitioner has another address, after a diversion or its own choice."""
+    if chosen:
+        pieces.choose(ReturnMode.BOITE)
+    else:
+        pieces.divert()
+    pieces.returned()
+    waiting = pieces.read_only()
+    with pieces.workshop.store.begin() as conn:
+        practitioners.set_fields(conn, pieces.account().id, address=NEW_ADDRESS)
+    if chosen:
+        pieces.leave()
+    else:
+        pieces.restore()
+    assert [letter.raw for letter in pieces.outside.of(NEW_ADDRESS)] == waiting
+    assert pieces.letters == []
+
+
+def test_r5_while_its_own_mailbox_fails_nothing_follows(pieces: HostingRig) -> None:
+    pieces.divert()
+    pieces.returned()
+    pieces.choose(ReturnMode.BOITE)
+    assert pieces.leave() == 0
+    assert pieces.counts().unfetched == 2
+    pieces.restore()
+    assert len(pieces.letters) == 2
+
+
+@pytest.mark.parametrize("mode", ReturnMode)
+def test_what_was_destroyed_before_it_left_is_held_alone(pieces: HostingRig, mode: ReturnMode) -> None:
+    """R6: the others of its batch leave, to insurers and practitioners."""
+    pieces.choose(mode)
+    for rank in (1, 2):
+        assert pieces.receive(mail(file_of([Batch((Claim(rank),), rank)])), ADDRESS).code == 250
+    pieces._runner._process_some()
+    with pieces.workshop.store.begin() as conn:
+        for kind in ("facture", "art"):
+            chosen = select(sent.c.payload_id).where(sent.c.kind == kind).order_by(sent.c.id).limit(1)
+            payloads.destroy(conn, conn.execute(chosen).scalar_one(), pieces.clock())
+    pieces.work()
+    assert len(pieces.arrived()) == 1
+    assert len(pieces.letters) + pieces.counts().visible == 1
+    with pieces.workshop.store.read() as conn:
+        lost = holds.list_open(conn)
+        assert consignments.backlog(conn) == []
+        failed = [consignments.by_id(conn, hold.consignment_id or 0) for hold in lost]
+    assert sorted(one.kind for one in failed if one is not None) == ["art", "facture"]
+    assert all("sa conservation a pris fin" in hold.sentence for hold in lost)
+    for hold in lost:
+        assert "detruit" in [event.outcome for event in pieces.story(hold.message_id)]
+        refuse(pieces.workshop, hold.id, "essai", "Contenu perdu, renvoyez ce lot.")
+    pieces.work()
+    with pieces.workshop.store.read() as conn:
+        (lot,) = lots.by_invoice(conn, "000000001")
+    assert lot.state == LotState.REFUSED_HERE

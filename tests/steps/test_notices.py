@@ -12,8 +12,8 @@ import pytest
 from oct.domain.journey import ConsignmentState, LotState, MessageState
 from oct.simulators.mail import Letter
 from oct.steps.release import release
-from oct.store import consignments, lots
-from oct.store.consignments import Consignment
+from oct.store import consignments, lots, mailboxes, practitioners
+from oct.store.consignments import Consignment, NewConsignment
 from oct.store.holds import HoldSubject
 from oct.store.lots import Lot
 from oct.store.messages import Message
@@ -152,11 +152,66 @@ def test_a_failure_told_after_the_insurer_has_answered_changes_nothing(pieces: B
     assert pieces.holds(claim) == []
 
 
-def test_the_failure_of_a_practitioner_s_own_mailbox_waits_for_the_operator_alone(pieces: Bench) -> None:
-    """H7: no text about it goes to the mailbox that refuses."""
+def on_own_mailbox(name: str, uid: str) -> bytes:
+    """A golden notice on what went to the practitioner's own mailbox."""
+    return notice(name, uid).replace(b"01011@011.01.rss.fr", PARC.encode())
+
+
+def hosted(pieces: Bench) -> tuple[bool, int]:
+    """Whether the hosted mailbox stands in for the practitioner's own, and what it holds."""
+    with pieces.workshop.store.read() as conn:
+        account = practitioners.by_address(conn, PARC)
+        assert account is not None
+        return account.diverted, mailboxes.counts(conn, account.id).visible
+
+
+def test_what_the_server_of_a_practitioner_s_own_mailbox_gave_up_waits_in_the_hosted_one(pieces: Bench) -> None:
+    """R5, as after a 5xx: it stands in from then on; nothing goes to the mailbox that fails (H7)."""
     claim = pieces.take(CLAIM, PARC)
     art = pieces.outside.of(PARC)[0]
-    pieces.take(notice("notice-failed", uid_of(art)).replace(b"01011@011.01.rss.fr", PARC.encode()), "")
+    told = pieces.take(on_own_mailbox("notice-failed", uid_of(art)), "")
+    assert hosted(pieces) == (True, 1)
+    assert sent(pieces, claim, "art").state == ConsignmentState.DELIVERED
+    assert pieces.holds(claim) == []
+    assert [event.outcome for event in pieces.events(claim, "detourne")] == ["boite"]
+    assert [event.outcome for event in pieces.events(told, "avis")] == ["echec"]
+    pieces.take(CLAIM.replace(b"<claims.2@", b"<claims.2bis@"), PARC)
+    assert pieces.outside.of(PARC) == [art]
+    again = pieces.take(on_own_mailbox("notice-failed", uid_of(art)).replace(b"<flux.41@", b"<flux.41bis@"), "")
+    assert [event.outcome for event in pieces.events(again, "avis")] == ["sans-effet"]
+
+
+def test_r5_of_two_sendings_of_the_same_bytes_one_waits_in_the_hosted_mailbox(pieces: Bench) -> None:
+    """They bear one Message-ID: the notice means either, and what is in both is kept."""
+    claim = pieces.take(CLAIM, PARC)
+    first = sent(pieces, claim, "art")
+    with pieces.workshop.store.begin() as conn:
+        copy = {name: getattr(first, name) for name in NewConsignment.__slots__} | {"kind": "texte", "due_at": 1}
+        consignments.insert_many(conn, [NewConsignment(**copy)])
+    pieces.work()
+    assert len(pieces.outside.of(PARC)) == 2
+    pieces.take(on_own_mailbox("notice-failed", first.message_uid), "")
+    assert hosted(pieces) == (True, 1)
+
+
+@pytest.mark.parametrize("name", ["notice-delayed", "notice-delivered"])
+def test_a_delay_of_what_goes_to_a_practitioner_s_own_mailbox_replaces_nothing(pieces: Bench, name: str) -> None:
+    claim = pieces.take(CLAIM, PARC)
+    pieces.take(on_own_mailbox(name, uid_of(pieces.outside.of(PARC)[0])), "")
+    assert hosted(pieces) == (False, 0)
+    assert sent(pieces, claim, "art").state == ConsignmentState.DELIVERED
+
+
+def test_what_went_elsewhere_than_to_a_practitioner_s_own_mailbox_waits_for_the_operator(pieces: Bench) -> None:
+    """H7: its address was changed since."""
+    claim = pieces.take(CLAIM, PARC)
+    art = pieces.outside.of(PARC)[0]
+    with pieces.workshop.store.begin() as conn:
+        account = practitioners.by_address(conn, PARC)
+        assert account is not None
+        practitioners.set_fields(conn, account.id, address="nouvelle@boite.example")
+    pieces.take(on_own_mailbox("notice-failed", uid_of(art)), "")
+    assert hosted(pieces) == (False, 0)
     assert sent(pieces, claim, "art").state == ConsignmentState.FAILED
     assert [hold.code for hold in pieces.holds(claim)] == ["remise-impossible"]
     assert pieces.outside.of(PARC) == [art]

@@ -8,9 +8,10 @@ import re
 import pytest
 
 from oct.crypto.passwords import verify_password
-from oct.store import practitioners
+from oct.store import consignments, mailboxes, payloads, practitioners
 from oct.store.practitioners import Mailbox
 from tests.adapters.cli.desk import Office
+from tests.adapters.store.arrivals import NOW, VAULT, arrive, new_consignment
 
 NUMBER = "421234567"
 PS = [NUMBER, "--type", "ER", "--name", "CABINET DU PONT", "--address", "pont@boite.example"]
@@ -117,3 +118,22 @@ def test_a_whole_domain_is_diverted_and_restored(office: Office) -> None:
     assert office("returns", "divert", "--domain", "nulle.example").code == 1
     for wrong in ([], ["--ps", NUMBER, "--domain", "boite.example"]):
         assert office("returns", "divert", *wrong).code == 2
+
+
+def test_r5_what_was_not_fetched_follows_who_takes_its_returns_elsewhere_again(office: Office) -> None:
+    assert office("ps", "add", *PS, "--return", "boite").code == 0
+    with office.database() as conn:
+        owner = practitioners.by_number(conn, NUMBER)
+        assert owner is not None
+        payload_id = payloads.put(conn, VAULT, b"un\r\n", NOW)
+        new = new_consignment(
+            arrive(conn, 1), payload_id, 1, practitioner_id=owner.id, recipient=owner.address, due_at=None
+        )
+        (consignment_id,) = consignments.insert_many(conn, [new])
+        mailboxes.deposit(conn, owner.id, payload_id, consignment_id, 4, NOW)
+    assert "propre boîte" not in office("ps", "set", NUMBER, "--name", "CABINET").out
+    assert "partent vers sa propre boîte : 1" in office("ps", "set", NUMBER, "--return", "smtp").out
+    with office.database() as conn:
+        assert [queue.recipient for queue in consignments.backlog(conn)] == ["pont@boite.example"]
+        assert mailboxes.listing(conn, owner.id) == []
+    assert "propre boîte" not in office("ps", "set", NUMBER, "--return", "smtp").out
