@@ -25,6 +25,8 @@ from oct.web.connection import HEAD_S, Connection
 _BACKLOG = 256
 _KEEP_ALIVE_S = 20
 _HANDSHAKE_S = 10.0
+_GOODBYE_S = 1.0
+"""For a peer to answer the end of TLS: a browser that only stays connected does not, and must not delay a stop."""
 _LOOK_S = 0.01
 
 
@@ -139,6 +141,7 @@ class _Quiet(uvicorn.Server):
                 sock=one,
                 ssl=tls,
                 ssl_handshake_timeout=_HANDSHAKE_S if tls is not None else None,
+                ssl_shutdown_timeout=_GOODBYE_S if tls is not None else None,
                 backlog=_BACKLOG,
             )
             for one in sockets or ()
