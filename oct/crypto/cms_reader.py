@@ -10,7 +10,7 @@ that neither the answer nor its time tells a bad padding from a bad content (RFC
 integrity: an altered message may open to altered content, and only the counts of the B2 file can show it.
 
 Hostile input (H3): the blob is capped before the walk, recipients are counted and not kept, one RSA operation at
-most; the peak is the blob and twice its content.
+most; the peak is the blob and its content.
 
 Sources: RFC 5652 §6 (EnvelopedData), RFC 5083 and 5084 (AuthEnvelopedData, AES-GCM), RFC 8017 §A.2.1 (OAEP).
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import Enum
+from io import BytesIO
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -80,6 +81,8 @@ _CIPHERS = {
 }
 _GCM_TAG_LENGTHS = range(12, 17)  # RFC 5084 §3.2
 _DES_BLOCK, _AES_BLOCK = 8, 16
+_CHUNK = 1 << 20
+"""Octets that are deciphered at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,27 +317,28 @@ def _decipher_gcm(sealed: _Sealed, key: bytes) -> bytes:
     mode = GCM(sealed.nonce, sealed.tag, min_tag_length=_GCM_TAG_LENGTHS.start)
     context_ = Cipher(AES(key), mode).decryptor()
     context_.authenticate_additional_data(sealed.attributes)
-    buffer, length = _run(context_, sealed.pieces, _AES_BLOCK)
-    return bytes(buffer[:length])
+    return _run(context_, sealed.pieces).getvalue()
 
 
 def _decipher_cbc(decryptor: CipherContext, pieces: list[memoryview], block: int) -> bytes:
-    buffer, length = _run(decryptor, pieces, block)
-    if length < block:
+    content = _run(decryptor, pieces)
+    last = content.tell() - block
+    if last < 0:
         raise _refused("cms-contenu")
     unpadder = PKCS7(block * 8).unpadder()
-    tail = unpadder.update(buffer[length - block : length]) + unpadder.finalize()
-    return bytes(buffer[: length - block + len(tail)])
+    tail = unpadder.update(content.getbuffer()[last:]) + unpadder.finalize()
+    content.truncate(last + len(tail))
+    return content.getvalue()
 
 
-def _run(decryptor: CipherContext, pieces: list[memoryview], block: int) -> tuple[memoryview, int]:
-    """Decipher the pieces into one buffer, made once; gives it and the length used."""
-    buffer = memoryview(bytearray(sum(map(len, pieces)) + block))
-    length = 0
+def _run(decryptor: CipherContext, pieces: list[memoryview]) -> BytesIO:
+    """What the pieces decipher to; at its end."""
+    content = BytesIO()
     for piece in pieces:
-        length += decryptor.update_into(piece, buffer[length:])
-    decryptor.finalize()
-    return buffer, length
+        for at in range(0, len(piece), _CHUNK):
+            content.write(decryptor.update(piece[at : at + _CHUNK]))
+    content.write(decryptor.finalize())
+    return content
 
 
 def _refused(code: str) -> FormatError:

@@ -15,7 +15,7 @@ from oct.crypto.cms_reader import open_enveloped, undecipherable
 from oct.crypto.keystore import KeyRing
 from oct.errors import FormatError
 from oct.formats.mime_headers import Headers, MessageLimits
-from oct.formats.mime_reader import Attachment, MailMessage, attachment_of, inner_file, read_message
+from oct.formats.mime_reader import Attachment, attachment_of, inner_file, read_message
 
 _ENVELOPED = (oid("1.2.840.113549.1.7.3"), oid("1.2.840.113549.1.9.16.1.23"))
 _LONGEST_PREFIX = 40
@@ -52,12 +52,12 @@ class Opener:
         `opaque`: the file may be anything, a scanned page for one (O2), and control characters are no sign of noise.
         """
         message = read_message(raw, self.limits)
-        return self.open_attachment(message, attachment_of(message), accept_clear=accept_clear, opaque=opaque)
+        return self.open_attachment(message.headers, attachment_of(message), accept_clear=accept_clear, opaque=opaque)
 
     def open_attachment(
-        self, message: MailMessage, attachment: Attachment, *, accept_clear: bool, opaque: bool = False
+        self, headers: Headers, attachment: Attachment, *, accept_clear: bool, opaque: bool = False
     ) -> Opened:
-        """The same, from an attachment that was already found."""
+        """The same, from the headers and the attachment of a message that was already read."""
         content, serial = attachment.body, None
         announced = _announces_encryption(attachment.description) and not content.startswith(_FILE)
         if _is_enveloped(content) or announced:
@@ -67,7 +67,7 @@ class Opener:
             raise FormatError("non-chiffre", "La pièce jointe n'est pas chiffrée : elle doit l'être.", rule="M2")
         return Opened(
             file=self._bare(content) if serial is None else self._deciphered(content, opaque=opaque),
-            headers=message.headers,
+            headers=headers,
             description=attachment.description,
             content_type=attachment.content_type,
             serial=serial,

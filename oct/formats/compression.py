@@ -16,6 +16,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from enum import StrEnum
+from io import BytesIO
 
 from oct.errors import FormatError
 
@@ -52,22 +53,22 @@ def recognise(data: bytes) -> Compression:
 def inflate(data: bytes, limit: int) -> bytes:
     """`data` without its compression, or `data` itself when it has none.
 
-    `limit` is the largest result accepted, in bytes. Peak memory is the input and twice the result.
+    `limit` is the largest result accepted, in bytes. Peak memory is the input and the result.
     Raises FormatError "archive-trop-grande" or "archive-abimee".
     """
     kind = recognise(data)
     if kind is Compression.NONE:
         return data
     window = _GZIP_WINDOW if kind is Compression.GZIP else zlib.MAX_WBITS
-    chunks: list[bytes] = []
+    bare = BytesIO()
     room, at = limit, 0
     for _ in range(_MOST_MEMBERS if kind is Compression.GZIP else 1):
-        at, room = _inflate_member(data, at, window, room, chunks)
+        at, room = _inflate_member(data, at, window, room, bare)
         if data[at : at + 2] != _GZIP_MAGIC:
             break
     if data[at:].strip(_PADDING):
         raise _damaged()
-    return b"".join(chunks)
+    return bare.getvalue()
 
 
 def deflate(pieces: Iterable[bytes | memoryview], kind: Compression, level: int = 6) -> bytes:
@@ -79,8 +80,8 @@ def deflate(pieces: Iterable[bytes | memoryview], kind: Compression, level: int 
     return b"".join([*map(engine.compress, pieces), engine.flush()])
 
 
-def _inflate_member(data: bytes, at: int, window: int, room: int, chunks: list[bytes]) -> tuple[int, int]:
-    """Inflate the stream that starts at `at` onto `chunks`; gives where it ends and the room left."""
+def _inflate_member(data: bytes, at: int, window: int, room: int, bare: BytesIO) -> tuple[int, int]:
+    """Inflate the stream that starts at `at` onto `bare`; gives where it ends and the room left."""
     engine = zlib.decompressobj(window)
     view = memoryview(data)
     while not engine.eof:
@@ -94,7 +95,7 @@ def _inflate_member(data: bytes, at: int, window: int, room: int, chunks: list[b
         if len(chunk) > room:
             raise FormatError("archive-trop-grande", "Le fichier décompressé dépasse la taille acceptée.", rule="H3")
         room -= len(chunk)
-        chunks.append(chunk)
+        bare.write(chunk)
         at += len(piece) - len(engine.unconsumed_tail) - len(engine.unused_data)
     return at, room
 

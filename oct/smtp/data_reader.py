@@ -27,7 +27,7 @@ class DataFault(Enum):
 
 
 class DataReader:
-    """One DATA: `feed` it until it gives something else than None, then look at `fault` and `content()`.
+    """One DATA: `feed` it until it gives something else than None, then look at `fault` and `take()`.
 
     `size_limit` counts the octets of the message, `line_octets` those of a line without its end. What it keeps is
     taken from `memory`; `held` octets are to be given back by the owner.
@@ -57,9 +57,10 @@ class DataReader:
         self._hold_back(data[cut:])
         return None
 
-    def content(self) -> bytes:
-        """The message: meaningful when the end has come and `fault` is None."""
-        return self._kept.getvalue()
+    def take(self) -> bytes:
+        """The message, handed over: meaningful when the end has come and `fault` is None."""
+        kept, self._kept = self._kept, BytesIO()
+        return kept.getvalue()
 
     def forget(self) -> None:
         """Drop what was kept and give its memory back."""

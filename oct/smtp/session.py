@@ -366,7 +366,7 @@ class Session(SMTP):
             helo=self.session.host_name or "",
             mail_from=without_brackets(self.envelope.mail_from or ""),
             recipients=tuple(self.envelope.rcpt_tos),
-            content=reader.content(),
+            content=reader.take(),
             authenticated_as=self.session.auth_data,
             tls=self._secure,
         )

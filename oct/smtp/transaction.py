@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Transaction:
-    """One SMTP transaction, complete.
+    """One SMTP transaction, complete. Whoever has sealed its `content` empties it: a large one must not wait in memory
+    for its answer.
 
     `peer` is the client's IP address; `mail_from` is empty for `<>`; `content` is the message after un-dot-stuffing,
     every line ended by CRLF, without the final dot; `authenticated_as` is the login of a successful AUTH.

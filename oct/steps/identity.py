@@ -53,11 +53,12 @@ def is_report(headers: Headers) -> bool:
 
 def fingerprint(content: bytes, headers: Headers) -> bytes:
     """D4: what stays the same when a client that lost our 250 sends again, whatever relays add on top of it."""
-    _, _, body = content.partition(b"\r\n\r\n")
+    headers_end = content.find(b"\r\n\r\n")
     digest = hashlib.sha256()
     for value in (headers.sender.lower(), headers.subject, headers.message_id, headers.description):
         digest.update(value.encode("utf-8", "replace") + b"\0")
-    digest.update(body)
+    if headers_end >= 0:
+        digest.update(memoryview(content)[headers_end + 4 :])
     return digest.digest()
 
 

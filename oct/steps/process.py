@@ -10,8 +10,9 @@ a surprise in the code holds the message too, with its trace number; a database 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -34,22 +35,38 @@ from oct.store.registry import Snapshot
 _log = structlog.get_logger()
 
 
+_MOST_BYTES = 1 << 20
+"""Of messages that are opened together: compressed, they may come to ten times as much. One alone may be larger."""
+
+
 def process(workshop: Workshop, claimed: Sequence[Message], owner: str) -> None:
     """Brings every claimed message of a practitioner to its outcome. StoreError when the database is away."""
-    while claimed:
-        claimed = _process_some(workshop, claimed, owner)
+    for some in _by_weight(claimed):
+        while some:
+            some = _process_some(workshop, some, owner)
+
+
+def _by_weight(claimed: Sequence[Message]) -> Iterator[list[Message]]:
+    """The messages in their order, together as long as they are small: two large ones never share the memory."""
+    some: list[Message] = []
+    for message in claimed:
+        if some and sum(one.size for one in some) + message.size > _MOST_BYTES:
+            yield some
+            some = []
+        some.append(message)
+    if some:
+        yield some
 
 
 def _process_some(workshop: Workshop, claimed: Sequence[Message], owner: str) -> list[Message]:
     """Settles and writes messages; gives those that another sending overtook, to be settled again (D2)."""
     with workshop.store.read() as conn:
         snapshot = workshop.registry.current(conn)
-        contents = [payloads.get(conn, workshop.vault, message.payload_id) for message in claimed]
+        contents = {message.id: payloads.get(conn, workshop.vault, message.payload_id) for message in claimed}
         answered = consignments.with_art(conn, [message.id for message in claimed])
     settled = []
-    for index, message in enumerate(claimed):
-        raw, contents[index] = contents[index], b""
-        outcome = _settle(workshop, message, raw, snapshot)
+    for message in claimed:
+        outcome = _settle(workshop, message, partial(contents.pop, message.id), snapshot)
         settled.append(_Settled(message, outcome, _receipt(workshop, message, outcome, snapshot, answered)))
     overtaken = []
     with workshop.store.begin() as conn:
@@ -71,13 +88,13 @@ class _Settled:
     text: SealedText
 
 
-def _settle(workshop: Workshop, message: Message, raw: bytes, snapshot: Snapshot) -> Outcome:
+def _settle(workshop: Workshop, message: Message, take: Callable[[], bytes], snapshot: Snapshot) -> Outcome:
     practitioner = snapshot.by_id[known_account(message)]
     receipt = blank_receipt(workshop, message, practitioner)
     if message.attempts > workshop.rules.tries:
         return _held(receipt, "ouverture-interrompue", "Le traitement de ce message s'est interrompu.")
     try:
-        return settle_claims(workshop, message, raw, practitioner, snapshot)
+        return settle_claims(workshop, message, take, practitioner, snapshot)
     except StoreError:
         raise
     except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect holds one message, harms no other

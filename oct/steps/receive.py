@@ -150,8 +150,8 @@ class Receiver:
         )
         if isinstance(verdict, Rejected):
             return self._refuse(waiting, headers, verdict)
-        payload = payloads.seal(self._workshop.vault, transaction.content)
         known_by = fingerprint(transaction.content, headers)
+        payload = self._seal(transaction)
         message = self._message(transaction, headers, known_by, verdict, payload)
         return _Arrival(waiting, message, payload, verdict.quarantine, quarantine.UNBOUND if verdict.quarantine else "")
 
@@ -164,11 +164,16 @@ class Receiver:
         if known_by is None:
             waiting.tell(refusal)
             return None
-        payload = payloads.seal(workshop.vault, transaction.content)
+        payload = self._seal(transaction)
         verdict = Admitted(Origin.UNKNOWN, quarantine=quarantine.CODE)
         message = self._message(transaction, headers, known_by, verdict, payload)
         why = quarantine.sentence(rejected, headers.sender, transaction.mail_from, transaction.peer)
         return _Arrival(waiting, message, payload, quarantine.CODE, why, refusal)
+
+    def _seal(self, transaction: Transaction) -> NewPayload:
+        sealed = payloads.seal(self._workshop.vault, transaction.content)
+        transaction.content = b""
+        return sealed
 
     def _message(
         self,

@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import compress
+from typing import Any
 
 from sqlalchemy import Connection, Integer, LargeBinary, bindparam, func, select, update
 
@@ -42,18 +45,33 @@ def seal(vault: Vault, content: bytes) -> NewPayload:
 
 def insert_many(conn: Connection, sealed: Sequence[NewPayload], now: int) -> list[int]:
     """Insert sealed payloads and give their ids, in the same order."""
+    by_pieces = conn.dialect.name == "sqlite"
+    large = [by_pieces and len(payload.sealed.ciphertext) > _PIECE for payload in sealed]
     rows = [
         {
             "master_key": payload.sealed.key_id,
             "wrapped_key": payload.sealed.wrapped_key,
-            "content": payload.sealed.ciphertext,
+            "content": payload.sealed.ciphertext if not waits else b"",
             "size": payload.size,
             "sha256": payload.sha256,
             "created_at": now,
         }
-        for payload in sealed
+        for payload, waits in zip(sealed, large, strict=True)
     ]
-    return insert_all(conn, payloads, rows)
+    ids = insert_all(conn, payloads, rows)
+    for payload_id, payload in compress(zip(ids, sealed, strict=True), large):
+        _write_by_pieces(conn, payload_id, payload.sealed.ciphertext)
+    return ids
+
+
+def _write_by_pieces(conn: Connection, payload_id: int, content: bytes) -> None:
+    """A large value on SQLite: bound to a statement, a copy of it would stay there until the statement's next use."""
+    room = func.zeroblob(len(content))
+    conn.execute(update(payloads).where(payloads.c.id == payload_id).values(content=room))
+    driver: Any = conn.connection.driver_connection
+    with driver.blobopen(payloads.name, payloads.c.content.name, payload_id) as blob:
+        for at in range(0, len(content), _PIECE):
+            blob.write(memoryview(content)[at : at + _PIECE])
 
 
 def put_many(conn: Connection, vault: Vault, contents: Iterable[bytes], now: int) -> list[int]:
@@ -76,11 +94,12 @@ def get(conn: Connection, vault: Vault, payload_id: int) -> bytes:
 
 def _whole(conn: Connection, payload_id: int, first: bytes) -> bytes:
     """The ciphertext. PostgreSQL sends bytes as text twice their size, so a big one is fetched piece by piece."""
-    pieces = [first]
-    while len(pieces[-1]) == _PIECE:
-        start = len(pieces) * _PIECE + 1
-        pieces.append(conn.execute(_SELECT, {"payload": payload_id, "start": start}).one().piece)
-    return b"".join(pieces) if len(pieces) > 1 else first
+    if len(first) < _PIECE:
+        return first
+    whole, piece = BytesIO(), first
+    while whole.write(piece) == _PIECE:
+        piece = conn.execute(_SELECT, {"payload": payload_id, "start": whole.tell() + 1}).one().piece
+    return whole.getvalue()
 
 
 def exists(conn: Connection, payload_id: int) -> bool:

@@ -75,12 +75,12 @@ def test_h3_a_bomb_costs_no_more_memory_than_the_limit() -> None:
         tracemalloc.stop()
 
 
-def test_a_large_result_costs_two_copies_of_it() -> None:
+def test_a_large_result_stands_once_in_memory() -> None:
     packed = deflate([bytes(range(256))] * 32_000, Compression.GZIP)
     tracemalloc.start()
     try:
         size = len(inflate(packed, 16 << 20))
-        assert tracemalloc.get_traced_memory()[1] < 2.2 * size
+        assert tracemalloc.get_traced_memory()[1] < 1.4 * size
     finally:
         tracemalloc.stop()
 

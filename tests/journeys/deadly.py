@@ -12,20 +12,21 @@ from typing import Any
 
 from oct.cli import main
 from oct.envelope.opening import Opened, Opener
-from oct.formats.mime_reader import Attachment, MailMessage
+from oct.formats.mime_headers import Headers
+from oct.formats.mime_reader import Attachment
 
 DEADLY = "mortel"
 
 _opened = Opener.open_attachment
 
 
-def _open(self: Opener, message: MailMessage, attachment: Attachment, **how: Any) -> Opened:
-    identity = message.headers.message_id
+def _open(self: Opener, headers: Headers, attachment: Attachment, **how: Any) -> Opened:
+    identity = headers.message_id
     with Path(sys.argv[1]).open("a", encoding="ascii") as openings:
         openings.write(f"{identity}\n")
     if DEADLY in identity:
         os._exit(9)
-    return _opened(self, message, attachment, **how)
+    return _opened(self, headers, attachment, **how)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ What is no file of invoices goes its own way: a request for increments (`dloi_re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from oct.clock import paris
@@ -24,7 +24,8 @@ from oct.domain.splitting import plan_file, shape_of
 from oct.envelope.opening import Opened
 from oct.errors import Fate, FormatError, OctError, RoutingError, RuleError
 from oct.formats.b2 import B2File, read_file
-from oct.formats.mime_reader import attachment_of, read_message
+from oct.formats.mime_headers import Headers
+from oct.formats.mime_reader import Attachment, MailMessage, attachment_of, read_message
 from oct.formats.profiles import OPAQUE, Kind, Profile
 from oct.formats.subject import VERSION_UNKNOWN, FactureSubject, ps_number, read_subject
 from oct.steps.claims.dispatch import Departure, Dispatch, seal_plan
@@ -90,12 +91,15 @@ def known_account(message: Message) -> int:
 
 
 def settle_claims(
-    workshop: Workshop, message: Message, raw: bytes, practitioner: Practitioner, snapshot: Snapshot
+    workshop: Workshop, message: Message, take: Callable[[], bytes], practitioner: Practitioner, snapshot: Snapshot
 ) -> Outcome:
-    """The outcome of a message. Only surprises are raised; the caller holds the message then."""
+    """The outcome of a message. Only surprises are raised; the caller holds the message then.
+
+    `take` hands the received bytes over, once: they are let go as soon as the attachment is decoded.
+    """
     receipt = blank_receipt(workshop, message, practitioner)
     try:
-        opened = _open(workshop, raw)
+        opened = _open(workshop, take)
         profile = _profile(workshop, opened)
         if profile is not None and profile.kind is Kind.DDLOI:
             return _answered(receipt, answer_request(workshop, message, opened, practitioner, snapshot))
@@ -148,19 +152,22 @@ def _passed_on(receipt: Receipt, passage: Passage) -> Outcome:
     return Outcome(MessageState.PROCESSED, told, dispatch=passage.dispatch, file=passage.file, basis=passage.basis)
 
 
-def _open(workshop: Workshop, raw: bytes) -> Opened:
+def _open(workshop: Workshop, take: Callable[[], bytes]) -> Opened:
     """The message's one file. A request for increments may come in clear: it holds nothing of a patient."""
-    message = read_message(raw, workshop.opener.limits)
+    headers, attachment = _attachment(workshop, read_message(take(), workshop.opener.limits))
+    profile = workshop.profiles.match(attachment.description)
+    kind = profile.kind if profile is not None else None
+    in_clear = workshop.rules.accept_clear or kind is Kind.DDLOI
+    return workshop.opener.open_attachment(headers, attachment, accept_clear=in_clear, opaque=kind in OPAQUE)
+
+
+def _attachment(workshop: Workshop, message: MailMessage) -> tuple[Headers, Attachment]:
     try:
-        attachment = attachment_of(message)
+        return message.headers, attachment_of(message)
     except FormatError as fault:
         if fault.code == "aucune-piece-jointe" and workshop.profiles.match(message.headers.description) is None:
             raise _unknown("Le message ne contient aucun fichier et n'est d'aucun type connu.") from fault
         raise
-    profile = workshop.profiles.match(attachment.description)
-    kind = profile.kind if profile is not None else None
-    in_clear = workshop.rules.accept_clear or kind is Kind.DDLOI
-    return workshop.opener.open_attachment(message, attachment, accept_clear=in_clear, opaque=kind in OPAQUE)
 
 
 def _profile(workshop: Workshop, opened: Opened) -> Profile | None:

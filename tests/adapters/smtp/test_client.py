@@ -86,7 +86,7 @@ def test_what_is_sent_is_stuffed_so_that_it_arrives_as_it_was(lines: list[bytes]
     content = b"".join(line + b"\r\n" for line in lines)
     reader = DataReader(size_limit=10_000, line_octets=998, memory=Memory(10_000))
     assert reader.feed(to_data(content)) == b""
-    assert reader.content() == content
+    assert reader.take() == content
 
 
 @pytest.mark.parametrize("ehlo", [PIPELINING_EHLO, b"250 autre.test\r\n"])

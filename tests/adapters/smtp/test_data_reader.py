@@ -60,7 +60,7 @@ def test_any_cutting_of_any_octets_gives_the_message_the_fault_and_the_rest_that
     )
     assert (reader.fault is None) == sound
     if sound:
-        assert reader.content() == message
+        assert reader.take() == message
     else:
         assert reader.held == 0
 
@@ -72,7 +72,7 @@ def test_what_a_careful_client_stuffs_comes_out_as_it_was(text: bytes, step: int
     reader, rest = read(wire, list(range(0, len(wire), 7)), line_octets=12, size_limit=5000)
     assert rest == b""
     assert reader.fault is None
-    assert reader.content() == message
+    assert reader.take() == message
 
 
 @pytest.mark.parametrize(
