@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import poplib
+import re
 import shutil
+import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import trustme
 
+from oct.simulators.sending import deliver
+from tests.adapters.pop.boxes import write_identity
 from tests.databases import Postgres
 from tests.journeys.fleet import Fleet, fill
+from tests.journeys.golden import OCT
 from tests.journeys.judgement import everything_arrived_once
-from tests.journeys.practice import GARE, KINE, LABO, PONT
+from tests.journeys.practice import BOURG, GARE, KINE, LABO, PONT, practice
 from tests.journeys.traffic import Traffic
 from tests.journeys.waiting import until
-from tests.journeys.world import OCT_PROGRAM, free_port
+from tests.journeys.world import OCT_PROGRAM, free_port, oct_command
 from tests.valkey import Broker
 
 SEED = 20_261_200
@@ -134,6 +141,41 @@ def test_with_a_broker_that_loses_all_nothing_is_lost(make_fleet: MakeFleet, bro
     until("both workers are rung again", lambda: all(received(fleet)[name] > before[name] for name in before))
     judged(fleet, stopped(traffic))
     assert fleet.stop(*EVERYTHING) == [0] * len(EVERYTHING)
+
+
+def test_the_hosted_mailboxes_have_a_role_of_their_own(make_fleet: MakeFleet, tmp_path: Path) -> None:
+    """R5, P6: what a worker deposits is read there; one that is killed leaves no lock to the next of its name."""
+    authority, port = trustme.CA(), free_port()
+    _, chain, key = write_identity(authority, tmp_path)
+    fleet = make_fleet(pop=f'listen = ["tls://127.0.0.1:{port}"]\ntls_certificate = "{chain}"\ntls_key = "{key}"')
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    told = oct_command(fleet.directory, "ps", "set", PONT.number, "--return", "boite")
+    password = re.findall(r"[0-9a-z]{4}(?:-[0-9a-z]{4}){3}", told)[0]
+
+    def opened() -> poplib.POP3_SSL:
+        client = poplib.POP3_SSL("127.0.0.1", port, timeout=20, context=trusting)
+        client.user(PONT.number)
+        client.pass_(password)
+        return client
+
+    fleet.start("smtp-1", "worker-1", "pop-1")
+    pont = practice(PONT, SEED)
+    message = pont.wrap(pont.claims.file(PONT, [pont.claims.fse_lot(PONT, BOURG)]))
+    assert deliver(fleet.door("smtp-1"), pont.address, OCT, message).code == 250
+    fleet.settle()
+    with closing(opened()) as reading:
+        assert reading.stat()[0] == 1
+        fleet.kill("pop-1")
+    fleet.start("pop-1")
+    with closing(opened()) as client:
+        _, lines, _ = client.retr(1)
+        assert b"Content-Description: ART/ER" in lines
+        client.dele(1)
+        client.quit()
+    assert pont.address not in [arrival.rcpt_to for arrival in fleet.outside.arrivals]
+    assert fleet.is_well("pop-1")
+    assert fleet.stop("smtp-1", "worker-1", "pop-1") == [0, 0, 0]
 
 
 def test_two_processes_never_bear_one_name_and_their_health_is_known(make_fleet: MakeFleet) -> None:
