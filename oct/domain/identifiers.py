@@ -18,6 +18,8 @@ _ANGLES = "<>"
 _SEPARATORS = re.compile(r"[\s\u2010-\u2015-]")
 """Blanks, hyphens and dashes, as PDF readers and telephones write them into numbers."""
 _CROCKFORD = str.maketrans("OIL", "011")
+_PSEUDONYM = re.compile("[0-9A-F]{32}")
+_NIR = re.compile("([1-8][0-9]{5}[0-9AB][0-9]{6})(?:[0-9]{2})?")
 _ADDRESS = re.compile(r"[!-;=?-~]{1,250}@[!-;=?-~]{1,250}")
 
 
@@ -34,6 +36,8 @@ class Kind(StrEnum):
     PRACTITIONER = "ps"
     AMC = "amc"
     AMO = "amo"
+    PATIENT = "patient"
+    """A keyed pseudonym, 32 hexadecimal digits (J4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,15 @@ def meanings(text: str) -> tuple[Meaning, ...]:
     if "/" in text:
         return tuple(_narrowed([part.strip() for part in text.split("/")]))
     code = _SEPARATORS.sub("", text).upper()
+    if _PSEUDONYM.fullmatch(code):
+        return (Meaning(Kind.PATIENT, code.lower()),)
     return tuple(_codes(code)) if re.fullmatch("[0-9A-Z]{1,19}", code) else ()
+
+
+def nir_in(text: str) -> bytes | None:
+    """The 13 characters of an NIR, when that is what was typed, with its key or without; None otherwise."""
+    match = _NIR.fullmatch(_SEPARATORS.sub("", text).upper())
+    return None if match is None else match[1].encode("ascii")
 
 
 def _addresses(text: str) -> Iterator[Meaning]:

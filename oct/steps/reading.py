@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from oct.crypto.pseudonyms import Pseudonyms
+from oct.domain.identifiers import nir_in
 from oct.store import events
 from oct.store.browse.search import Found
 from oct.store.engine import Store
@@ -58,8 +60,11 @@ def note_look(store: Store, looked: Looked, *, actor: str, now: int) -> None:
         events.append(conn, [event])
 
 
-def search_told(text: str, found: Found) -> dict[str, object]:
-    """What an event may say of a search."""
+def search_told(text: str, found: Found, pseudonyms: Pseudonyms) -> dict[str, object]:
+    """What an event may say of a search: an NIR as its pseudonym, what led nowhere by its length and its shape."""
     if found.count:
         return {"cherche": text.strip(), "trouve": found.count}
+    nir = nir_in(text)
+    if nir is not None:
+        return {"patient": pseudonyms.of(nir).hex(), "trouve": 0}
     return {"signes": len(text), "sens": [meaning.kind for meaning in found.meanings], "trouve": 0}

@@ -108,9 +108,12 @@ def unfinished_by_insurer(conn: Connection) -> dict[int | None, dict[str, int]]:
     return found
 
 
-def unfinished_of(conn: Connection, insurer_id: int) -> dict[str, int]:
-    """Those of one insurer, by state."""
-    chosen = select(lots.c.state, func.count()).where(UNFINISHED, lots.c.insurer_id == insurer_id)
+def unfinished_of(
+    conn: Connection, *, insurer_id: int | None = None, practitioner_id: int | None = None
+) -> dict[str, int]:
+    """Those of one insurer or one practitioner, by state."""
+    whose = lots.c.practitioner_id == practitioner_id if insurer_id is None else lots.c.insurer_id == insurer_id
+    chosen = select(lots.c.state, func.count()).where(UNFINISHED, whose)
     return {state: count for state, count in conn.execute(chosen.group_by(lots.c.state))}  # noqa: C416 - as above
 
 

@@ -85,7 +85,9 @@ def _returns(conn: Connection, message_id: int) -> list[Return]:
     return [Return(*row) for row in _of_ids(conn, return_table, Return, union(brought, answering))]
 
 
-def _of_ids(conn: Connection, table: Table, kind: type[Any], ids: CompoundSelect[int]) -> Iterable[Row[Any]]:
+def _of_ids(
+    conn: Connection, table: Table, kind: type[Any], ids: CompoundSelect[int]
+) -> Iterable[Row[*tuple[Any, ...]]]:
     """The rows of these ids, in order. PostgreSQL reads the whole table for `message_id = … OR id IN (…)`."""
     some = [one for one in conn.execute(ids).scalars() if one is not None]
     return conn.execute(select(*columns(table, kind)).where(table.c.id.in_(some)).order_by(table.c.id)) if some else ()

@@ -27,6 +27,7 @@ from oct.domain.identifiers import Kind, Meaning, meanings
         ("991 234 567", [Meaning(Kind.PRACTITIONER, "991234567"), Meaning(Kind.INVOICE, "991234567"),
                          Meaning(Kind.AMC, "0991234567")]),
         ("001", [Meaning(Kind.INVOICE, "000000001"), Meaning(Kind.LOT, "001")]),
+        ("AB" * 16, [Meaning(Kind.PATIENT, "ab" * 16)]),
         ("f0a12z", [Meaning(Kind.INVOICE, "000F0A12Z"), Meaning(Kind.FILE, "F0A12Z")]),
     ],
 )  # fmt: skip

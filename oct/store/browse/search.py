@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select, union
+from sqlalchemy import ColumnElement, Connection, Select, UnaryExpression, select, union
 
 from oct.domain.identifiers import Kind, Meaning, meanings
 from oct.store.browse.paging import Traced
@@ -113,19 +113,32 @@ def _with_lots(conn: Connection, found: Found, meaning: Meaning) -> Found:
 
 
 def _with_invoices(conn: Connection, found: Found, meaning: Meaning) -> Found:
+    chosen = invoices.c.number == meaning.value
+    if meaning.ps_number:
+        chosen &= invoices.c.ps_number == meaning.ps_number
+    return _invoices(conn, found, chosen, invoices.c.ps_number.asc())
+
+
+def _invoices(conn: Connection, found: Found, chosen: ColumnElement[bool], order: UnaryExpression[Any]) -> Found:
     of_invoice, of_lot = columns(invoices, Invoice), columns(lots, Lot)
     statement = (
         select(*of_invoice, *of_lot, messages.c.trace)
         .join(lots, lots.c.id == invoices.c.lot_id)
         .join(messages, messages.c.id == lots.c.message_id)
-        .where(invoices.c.number == meaning.value)
+        .where(chosen)
     )
-    if meaning.ps_number:
-        statement = statement.where(invoices.c.ps_number == meaning.ps_number)
-    rows = conn.execute(statement.order_by(invoices.c.ps_number).limit(LIMIT + 1)).all()
+    rows = conn.execute(statement.order_by(order).limit(LIMIT + 1)).all()
     cut = len(of_invoice)
     kept = tuple(Traced((Invoice(*row[:cut]), Lot(*row[cut:-1])), row[-1]) for row in rows[:LIMIT])
     return replace(found, invoices=(*found.invoices, *kept), more=found.more or len(rows) > LIMIT)
+
+
+def _with_patient(conn: Connection, found: Found, meaning: Meaning) -> Found:
+    """The claims of one patient, the newest first; those without an NIR are nobody's."""
+    pseudonym = bytes.fromhex(meaning.value)
+    if not any(pseudonym):
+        return found
+    return _invoices(conn, found, invoices.c.pseudonym == pseudonym, invoices.c.id.desc())
 
 
 def _with_account(conn: Connection, found: Found, meaning: Meaning) -> Found:
@@ -169,4 +182,5 @@ _LOOK_UPS: dict[Kind, Callable[[Connection, Found, Meaning], Found]] = {
     Kind.ADDRESS: _with_address,
     Kind.AMC: _with_amc,
     Kind.AMO: _with_amo,
+    Kind.PATIENT: _with_patient,
 }

@@ -5,9 +5,9 @@ person (K1). Counts only; the part that refreshes itself writes no event of its 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from markupsafe import Markup
 
@@ -25,21 +25,23 @@ router = APIRouter()
 _DAYS, _HOURS = 14, 24
 _SOON_MS = 30 * DAY_MS
 _SHOWN = 20
+_TURNS = 20
+"""Refreshments of one page: ten minutes of them."""
 
 
 @router.get("/")
 def board(reader: Reading) -> Response:
     """The whole board."""
-    return reader.page("home.html", **_seen(reader))
+    return reader.page("home.html", **_seen(reader, 0))
 
 
 @router.get("/etat")
-def state(reader: Reading) -> Response:
-    """What refreshes itself."""
-    return render(reader.request, "board_state.html", **_seen(reader))
+def state(reader: Reading, tour: Annotated[int, Query(ge=0)] = 0) -> Response:
+    """What refreshes itself, for a while: a page that nobody looks at any more must not keep its session open."""
+    return render(reader.request, "board_state.html", **_seen(reader, min(tour, _TURNS)))
 
 
-def _seen(reader: Reader) -> dict[str, Any]:
+def _seen(reader: Reader, turn: int) -> dict[str, Any]:
     now = reader.workshop.clock()
     with reader.look() as (conn, register):
         seen = overview(conn, now)
@@ -50,6 +52,8 @@ def _seen(reader: Reader) -> dict[str, Any]:
         refused = refusing(conn)
     return {
         "now": now,
+        "turn": turn,
+        "turns": _TURNS,
         "flows": (
             ("Messages, 24 heures", _named(seen.messages, words.MESSAGE)),
             ("Lots", _named(seen.lots, words.LOT)),

@@ -34,6 +34,7 @@ def practitioner_page(reader: Reading, number: str) -> Response:
         messages = listings.messages_page(conn, practitioner_id=account.id).rows[:_LATEST]
         returns = listings.returns_page(conn, practitioner_id=account.id).rows[:_LATEST]
         hosted = mailboxes.counts(conn, account.id)
+        unfinished = unfinished_of(conn, practitioner_id=account.id)
         own = [one for one in certificates.of_address(conn, account.address) if one.retired_at is None]
     return reader.page(
         "practitioner.html",
@@ -43,6 +44,7 @@ def practitioner_page(reader: Reading, number: str) -> Response:
         returns=returns,
         register=register,
         hosted=hosted,
+        unfinished=unfinished,
         certificates=own,
     )
 
@@ -62,7 +64,7 @@ def insurer_page(reader: Reading, ident: str) -> Response:
         insurer = found(register.directory.insurers.get(row_id(ident)))
         lots = listings.lots_page(conn, insurer_id=insurer.id).rows[:_LATEST]
         sendings = listings.consignments_page(conn, insurer_id=insurer.id).rows[:_LATEST]
-        unfinished = unfinished_of(conn, insurer.id)
+        unfinished = unfinished_of(conn, insurer_id=insurer.id)
         own = [one for one in certificates.of_address(conn, insurer.address) if one.retired_at is None]
     return reader.page(
         "insurer.html",

@@ -25,7 +25,7 @@ def search_page(reader: Reading, q: str = "") -> Response:
         found = search(conn, q)
     return reader.page(
         "search.html",
-        Looked(Look.SEARCH, data=search_told(q, found)),
+        Looked(Look.SEARCH, data=search_told(q, found, reader.workshop.pseudonyms)),
         asked=q.strip()[:_SHOWN],
         found=found,
         register=register,

@@ -7,6 +7,7 @@ knows, which is held (L6).
 from __future__ import annotations
 
 import io
+import json
 import random
 import re
 import shutil
@@ -315,3 +316,20 @@ def test_a_patient_s_claims_are_found_by_the_nir_which_is_written_nowhere(
     with after.database() as conn:
         said = conn.execute(select(events.c.data).where(events.c.kind == READING)).scalars()
         assert sum(found["pseudonymes"][0] in one for one in said) == 2
+
+
+def test_j3_who_has_traffic_shown_is_written_down(after: Office, played: Played) -> None:
+    """By whom, by which command, of which message; the story itself does not grow by being read."""
+    told = after("trace", "show", played.trace, "--json").json["evenements"]
+    (held,) = after("held", "list", "--json").json
+    after("held", "show", str(held["id"]))
+    after("returns", "list")
+    assert after("trace", "show", played.trace, "--json").json["evenements"] == told
+    with after.database() as conn:
+        query = select(events.c.outcome, events.c.actor, events.c.data).where(events.c.kind == "consulte")
+        rows = conn.execute(query.order_by(events.c.id)).all()
+    assert {row.outcome for row in rows} == {"commande"}
+    assert all(row.actor.startswith("cli:") for row in rows)
+    commands = [json.loads(row.data)["commande"] for row in rows]
+    assert commands == ["trace show", "held list", "held show", "returns list", "trace show"]
+    assert json.loads(rows[0].data)["cherche"] == played.trace

@@ -90,6 +90,13 @@ def test_no_search_reads_a_whole_table(conn: Connection, identifier: str) -> Non
     _check(conn, identifier, lambda opened: search(opened, identifier))
 
 
+def test_a_patient_is_found_by_the_index_of_pseudonyms(conn: Connection) -> None:
+    """J4: the few claims of one patient are sorted."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(text("SET LOCAL enable_sort = on"))
+    _check(conn, "patient", lambda opened: search(opened, "ab" * 16), sorts=True)
+
+
 def test_a_story_is_read_by_its_ids(conn: Connection) -> None:
     """Its lots, what carries them, what answers them."""
     sent = consign(conn, 1, 1)
