@@ -12,7 +12,7 @@ practitioner sends its other lots again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -107,10 +107,9 @@ def open_case(workshop: Workshop, hold_id: int) -> Case:
             raise RuleError("retenue-inconnue", "Le message de cette retenue n'existe plus.")
         content = payloads.get(conn, workshop.vault, hold.payload_id) if hold.payload_id is not None else b""
         snapshot = workshop.registry.current(conn)
-        waiting, replaced = _lots_of(conn, hold)
-        concerned = [
-            one for one in concerned_by(conn, message.id, waiting, snapshot) if one.lot_numbers or not replaced
-        ]
+        carried = lots.of_hold(conn, hold.id, hold.consignment_id)
+        waiting, replaced = _waiting(carried), [lot for lot in carried if lot.code == lots.REPLACED]
+        concerned = [one for one in concerned_by(conn, message.id, waiting, snapshot) if one.lot_numbers or not carried]
         gone = {one.message.id: one.lot_numbers for one in concerned_by(conn, message.id, replaced, snapshot)}
         numbers = {message_id: of_message for message_id, of_message in gone.items() if of_message}
         return Case(hold, message, waiting, concerned, numbers, snapshot, content)
@@ -121,7 +120,7 @@ def close(conn: Connection, workshop: Workshop, case: Case, decision: str, actor
     now = workshop.clock()
     if not holds.close(conn, case.hold.id, decision, now):
         raise RuleError("deja-decide", f"La retenue {case.hold.id} vient d'être décidée par quelqu'un d'autre.")
-    if _lots_of(conn, case.hold)[0] != case.lots:
+    if _waiting(lots.of_hold(conn, case.hold.id, case.hold.consignment_id)) != case.lots:
         raise RuleError("retenue-changee", f"La retenue {case.hold.id} vient de changer : recommencez.")
     stories = {one.message.id: one.lot_numbers for one in case.concerned} or {case.message.id: list[str]()}
     decided = [
@@ -150,9 +149,13 @@ def _release_message(workshop: Workshop, case: Case, actor: str) -> None:
 
 
 def _release_consignment(workshop: Workshop, case: Case, actor: str) -> None:
+    consignment_id = case.hold.consignment_id or 0
     with workshop.store.begin() as conn:
+        if not case.lots and lots.of_consignment(conn, consignment_id):
+            sentence = "Tous les lots de cet envoi ont eu leur réponse : il ne repart pas, refusez cette retenue."
+            raise RuleError("deja-repondu", sentence, rule="D2")
         close(conn, workshop, case, "libere", actor)
-        consignments.requeue(conn, case.hold.consignment_id or 0, workshop.clock())
+        consignments.requeue(conn, consignment_id, workshop.clock())
 
 
 def _seal_file(workshop: Workshop, case: Case, named: Insurer | None) -> Dispatch:
@@ -257,8 +260,6 @@ def _depart(workshop: Workshop, case: Case, actor: str, dispatch: Dispatch) -> N
             write_text_row(conn, text)
 
 
-def _lots_of(conn: Connection, hold: Hold) -> tuple[list[Lot], list[Lot]]:
-    """What waits in a hold, and what left it because it came again."""
-    carried = lots.of_hold(conn, hold.id, hold.consignment_id)
-    waiting = [lot for lot in carried if lot.state in sendings.STILL_TO_LEAVE]
-    return waiting, [lot for lot in carried if lot.code == lots.REPLACED]
+def _waiting(carried: Sequence[Lot]) -> list[Lot]:
+    """Of the lots of a hold, those that wait in it still."""
+    return [lot for lot in carried if lot.state in sendings.STILL_TO_LEAVE]

@@ -186,6 +186,19 @@ def test_a_rest_that_cannot_be_made_again_byte_for_byte_stays(pieces: Rig) -> No
         release(pieces.workshop, held(pieces, first).id, "essai")
 
 
+def test_a_sending_that_failed_and_was_answered_all_the_same_does_not_leave_again(pieces: Rig) -> None:
+    """D2: the insurer has it; its practitioner is told nothing else."""
+    first = failed(pieces, ONE, TWO)
+    pieces.acknowledge(ONE, TWO)
+    hold, told = held(pieces, first), len(pieces.texts)
+    with pytest.raises(RuleError, match="deja-repondu"):
+        release(pieces.workshop, hold.id, "essai")
+    refuse(pieces.workshop, hold.id, "essai", "Déjà répondu.")
+    pieces.work()
+    assert pieces.states(first) == [LotState.ACKNOWLEDGED] * 2
+    assert (len(pieces.texts), pieces.arrived()) == (told, [])
+
+
 def test_a_grouped_sending_that_failed_leaves_later_without_the_lot_that_came_again(
     tmp_path: Path, database_url: str
 ) -> None:
