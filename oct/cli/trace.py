@@ -54,15 +54,12 @@ def show(
     with at_desk(config) as desk:
         with desk.store.read() as conn:
             found = _meant(conn, identifier, events.find(conn, identifier))
-            if not found:
-                raise RuleError("trace-inconnue", f"Rien n'est connu sous « {_printable(identifier)} ».")
-            if len(found) == 1:
-                story = _document(conn, found[0])
-                rows = []
-            else:
-                story = {}
-                rows = [_summary(conn, message_id) for message_id in found]
-        only = found[0] if len(found) == 1 else None
+            story = _document(conn, found[0]) if len(found) == 1 else {}
+            rows = [_summary(conn, message_id) for message_id in found] if len(found) > 1 else []
+        if not found:
+            note_command(desk, "trace show", signes=len(identifier), trouve=0)  # it may be anything, a name as well
+            raise RuleError("trace-inconnue", f"Rien n'est connu sous « {_printable(identifier)} ».")
+        only = found[0] if story else None
         note_command(desk, "trace show", message_id=only, cherche=identifier.strip(), trouve=len(found))
     if rows:
         headings = {"suivi": "Suivi", "recu": "Reçu", "origine": "Origine", "etat": "État", "objet": "Objet"}

@@ -321,6 +321,7 @@ def test_a_patient_s_claims_are_found_by_the_nir_which_is_written_nowhere(
 def test_j3_who_has_traffic_shown_is_written_down(after: Office, played: Played) -> None:
     """By whom, by which command, of which message; the story itself does not grow by being read."""
     told = after("trace", "show", played.trace, "--json").json["evenements"]
+    assert after("trace", "show", "DUPONT Jeanne").code != 0
     (held,) = after("held", "list", "--json").json
     after("held", "show", str(held["id"]))
     after("returns", "list")
@@ -331,5 +332,6 @@ def test_j3_who_has_traffic_shown_is_written_down(after: Office, played: Played)
     assert {row.outcome for row in rows} == {"commande"}
     assert all(row.actor.startswith("cli:") for row in rows)
     commands = [json.loads(row.data)["commande"] for row in rows]
-    assert commands == ["trace show", "held list", "held show", "returns list", "trace show"]
+    assert json.loads(rows[1].data) == {"commande": "trace show", "signes": 13, "trouve": 0}
+    assert commands == ["trace show", "trace show", "held list", "held show", "returns list", "trace show"]
     assert json.loads(rows[0].data)["cherche"] == played.trace

@@ -166,6 +166,16 @@ def test_no_event_no_page(sqlite_rig: Rig, monkeypatch: pytest.MonkeyPatch) -> N
     assert "caisse-inconnue" not in page.text
 
 
+def test_a_list_stops_at_a_day_and_says_what_a_day_is(sqlite_rig: Rig) -> None:
+    play(sqlite_rig)
+    browser = sqlite_rig.signed_in("auditrice", Role.AUDITOR)
+    assert TRACE in browser.get("/messages?jour=2026-11-18").text
+    assert "Aucun message." in browser.get("/messages?jour=2026-11-17").text
+    for day in ("hier", "2026-13-01", "0001-01-01", "9999-12-31"):
+        assert browser.get("/messages", params={"jour": day}).status_code in {200, 422}, day
+    assert "AAAA-MM-JJ" in browser.get("/messages?jour=hier").text
+
+
 def test_the_board_refreshes_itself_for_a_while_only(sqlite_rig: Rig) -> None:
     """Or a page that was left open would keep its session open."""
     browser = sqlite_rig.signed_in("auditrice", Role.AUDITOR)
