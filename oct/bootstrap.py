@@ -44,7 +44,7 @@ from oct.smtp.tls import server_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.publish import HeadMail, HeadStamps
-from oct.steps.runner import Pace, Runner
+from oct.steps.runner import Bell, Pace, Runner
 from oct.steps.seal import Sealer
 from oct.steps.sign_in import SignIn, SignInRules
 from oct.steps.workshop import QuarantineBounds, Rules, Workshop
@@ -205,8 +205,10 @@ def alone(settings: Settings, name: str) -> Iterator[None]:
         yield
 
 
-def runner(settings: Settings, workshop: Workshop, name: str, *, processors: int, senders: int) -> Runner:
-    """A worker with so many threads of each kind, whose leases bear its name."""
+def runner(
+    settings: Settings, workshop: Workshop, name: str, *, processors: int, senders: int, outgoing: Bell | None = None
+) -> Runner:
+    """A worker with so many threads of each kind, whose leases bear its name; `outgoing` wakes others who send."""
     worker = settings.worker
     pace = Pace(
         processors=processors,
@@ -216,7 +218,7 @@ def runner(settings: Settings, workshop: Workshop, name: str, *, processors: int
         look=worker.sweep,
         any_recipient=bool(settings.delivery.relay) and not settings.delivery.routes,
     )
-    return Runner(workshop, connector(settings), pace, f"{name}/")
+    return Runner(workshop, connector(settings), pace, f"{name}/", outgoing)
 
 
 def door(

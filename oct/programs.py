@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from oct.bootstrap import door, hosted, open_sealer, open_workshop, pop_door, publishing, runner, web_door
 from oct.errors import ConfigurationError, os_reason
+from oct.openers import Openers, as_it_is
 from oct.pop.server import PopServer
 from oct.settings import Settings
 from oct.smtp.door import Door
@@ -123,16 +124,16 @@ def check_start(settings: Settings) -> None:
         workshop.store.close()
 
 
-def embedded(settings: Settings, workshop: Workshop) -> Program:
-    """Everything in one process."""
-    given = settings.worker
-    hand = runner(settings, workshop, EMBEDDED, processors=given.threads, senders=given.senders)
-    lookout = Lookout(_looks(workshop), given.sweep, hand.outgoing.ring)
+def embedded(settings: Settings, workshop: Workshop, prepare: Callable[[], None] = as_it_is) -> Program:
+    """Everything, in one process but for those that open messages; `prepare` sets the log up in these."""
+    hand = runner(settings, workshop, EMBEDDED, processors=0, senders=settings.worker.senders)
+    openers = Openers(settings, workshop, EMBEDDED, hand.outgoing.ring, prepare)
+    lookout = Lookout(_looks(workshop), settings.worker.sweep, hand.outgoing.ring)
     mailboxes = hosted(workshop, EMBEDDED)
-    receiver, refusals = Receiver(workshop, lambda _: hand.incoming.ring()), Refusals(workshop)
+    receiver, refusals = Receiver(workshop, lambda _: openers.ring()), Refusals(workshop)
     return Program(
         workshop,
-        [*_proofs(settings, workshop), hand, lookout, _Locks(mailboxes), refusals, receiver],
+        [*_proofs(settings, workshop), hand, openers, lookout, _Locks(mailboxes), refusals, receiver],
         smtp=door(settings, workshop, receiver.accept, refusals.note),
         pop=pop_door(settings, mailboxes),
         web=web_door(settings, workshop) if settings.web.listen else None,
@@ -162,10 +163,10 @@ def console(settings: Settings, workshop: Workshop) -> Program:
     return Program(workshop, [], web=web_door(settings, workshop), listen=settings.web.listen)
 
 
-def worker(settings: Settings, workshop: Workshop, name: str) -> Program:
+def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[[], None]) -> Program:
     """Role worker without a broker: looks for what is due by itself."""
-    given = settings.worker
-    return Program(workshop, [runner(settings, workshop, name, processors=given.threads, senders=given.senders)])
+    hand = runner(settings, workshop, name, processors=0, senders=settings.worker.senders)
+    return Program(workshop, [hand, Openers(settings, workshop, name, hand.outgoing.ring, prepare)])
 
 
 def beat(settings: Settings, workshop: Workshop, looks: Sequence[Callable[[], int]], bells: Sequence[Part]) -> Program:

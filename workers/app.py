@@ -32,7 +32,7 @@ def make_app(settings: Settings) -> Any:
         task_reject_on_worker_lost=False,
         task_time_limit=queue.time_limit / 1000,
         worker_prefetch_multiplier=1,
-        worker_concurrency=settings.worker.threads,
+        worker_concurrency=settings.worker.processes,
         worker_proc_alive_timeout=60,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,

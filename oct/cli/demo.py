@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -19,11 +20,12 @@ def demo(
     from oct.cli.logs import configure
     from oct.demo.show import show
 
-    configure("", "error")
+    prepare = partial(configure, "", "error")
+    prepare()
     stop = Event()
     if stay:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
     with tempfile.TemporaryDirectory(prefix="oct-demo-") as directory:
-        held = show(Console(), Path(directory), stop if stay else None)
+        held = show(Console(), Path(directory), stop if stay else None, prepare)
     raise typer.Exit(0 if held else 1)

@@ -121,7 +121,7 @@ def _program(settings: Settings, workshop: Workshop, role: Role, name: str, prep
     from oct import programs
 
     if role is Role.ALL:
-        return programs.embedded(settings, workshop)
+        return programs.embedded(settings, workshop, prepare)
     if role is Role.POP:
         return programs.hosted_mailboxes(settings, workshop, name)
     if role is Role.WEB:
@@ -131,7 +131,7 @@ def _program(settings: Settings, workshop: Workshop, role: Role, name: str, prep
     if role is Role.SMTP:
         return programs.front_door(settings, workshop, lambda _: None, [])
     if role is Role.WORKER:
-        return programs.worker(settings, workshop, name)
+        return programs.worker(settings, workshop, name, prepare)
     return programs.beat(settings, workshop, [], [])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -18,10 +18,11 @@ from oct.demo.visitor import show_around
 from oct.demo.world import World
 
 
-def show(console: Console, directory: Path, stay: Event | None) -> bool:
-    """Plays every act; whether all that had to happen did. `stay`: keep running until it is set."""
+def show(console: Console, directory: Path, stay: Event | None, prepare: Callable[[], None]) -> bool:
+    """Plays every act; whether all that had to happen did. `stay`: keep running until it is set; `prepare` sets the log
+    up in the program's other processes."""
     console.print(f"Concentrateur d'essai dans {directory}")
-    with World(directory) as world:
+    with World(directory, prepare) as world:
         console.print(f"Sa console : http://{_place(world.web)}/")
         stage = Stage(world)
         _play(console, stage)

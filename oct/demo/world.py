@@ -88,8 +88,9 @@ def mailbox_of(sender: Sender) -> str:
 class World:
     """Enter it to have everything running, leave it to have nothing left running."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, prepare: Callable[[], None]) -> None:
         self.directory = directory
+        self._prepare = prepare
         self._authority = TestAuthority.create(utc(system_clock()) - timedelta(days=1))
         self._own = self._authority.issue(CONCENTRATOR)
         self._keys = {address_of(party): self._authority.issue(address_of(party)) for party in LABELS}
@@ -225,7 +226,7 @@ class World:
         thread.start()
         self._stack.callback(thread.join)
         self._stack.callback(loop.call_soon_threadsafe, loop.stop)
-        program = embedded(settings, self.workshop)
+        program = embedded(settings, self.workshop, self._prepare)
         asyncio.run_coroutine_threadsafe(program.start(), loop).result()
         self._stack.callback(lambda: asyncio.run_coroutine_threadsafe(program.stop(), loop).result())
         return [("127.0.0.1", ports[0]) for ports in (program.ports, program.pop_ports, program.web_ports)]

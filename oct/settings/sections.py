@@ -210,9 +210,9 @@ class OpeningSection(Section):
 
 
 class WorkerSection(Section):
-    """The embedded worker."""
+    """Who opens and who sends, in a program that does."""
 
-    threads: Annotated[int, Field(ge=1, le=32)] = 2
+    processes: Annotated[int, Field(ge=1, le=32)] = 2
     senders: Annotated[int, Field(ge=1, le=64)] = 4
     batch: Annotated[int, Field(ge=1, le=500)] = 20
     lease: Duration = 120_000

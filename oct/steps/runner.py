@@ -81,9 +81,11 @@ class Bell:
 
 class Runner:
     """A worker. `name` begins the names of its claims: no other running process has it, and the next one of the same
-    name takes back the leases of a dead one."""
+    name takes back the leases of a dead one. `outgoing` is the bell of others who send what it prepares."""
 
-    def __init__(self, workshop: Workshop, connect: Connect, pace: Pace, name: str) -> None:
+    def __init__(
+        self, workshop: Workshop, connect: Connect, pace: Pace, name: str, outgoing: Bell | None = None
+    ) -> None:
         self._workshop = workshop
         self._connect = connect
         self._pace = pace
@@ -95,7 +97,7 @@ class Runner:
         self._stopping = threading.Event()
         self.incoming = Bell()
         """Rung when messages were received."""
-        self.outgoing = Bell()
+        self.outgoing = outgoing or Bell()
         """Rung when there may be something to send."""
         self._threads: list[threading.Thread] = []
 

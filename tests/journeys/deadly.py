@@ -29,6 +29,7 @@ def _open(self: Opener, headers: Headers, attachment: Attachment, **how: Any) ->
     return _opened(self, headers, attachment, **how)
 
 
+Opener.open_attachment = _open  # type: ignore[method-assign]  # in the openers' processes too, which import this
+
 if __name__ == "__main__":
-    Opener.open_attachment = _open  # type: ignore[method-assign]
     sys.exit(main(sys.argv[2:]))

@@ -59,7 +59,7 @@ def test_a_stop_under_traffic_answers_everybody_and_loses_nothing(launch: Launch
         assert len({one.arrival.raw for one in world.outside.opened()}) == len(world.outside.opened())
 
 
-def test_a_message_that_kills_the_process_is_held_and_its_neighbours_go_on(launch: Launch, tmp_path: Path) -> None:
+def test_a_message_that_kills_what_opens_it_is_held_and_its_neighbours_go_on(launch: Launch, tmp_path: Path) -> None:
     """H3: opened three times in all, then held unopened; whatever was open beside it is delivered."""
     openings = tmp_path / "openings"
     with launch((sys.executable, "-m", "tests.journeys.deadly", openings, "run")) as world:
@@ -70,10 +70,6 @@ def test_a_message_that_kills_the_process_is_held_and_its_neighbours_go_on(launc
             deadly = practice(PONT, SEED + 300)
             message = deadly.wrap(deadly.claims.single_file(PONT)).replace(b"Message-ID: <", b"Message-ID: <mortel.")
             world.send(deadly.address, message)
-            for _ in range(3):
-                until("it dies", lambda: world.process.poll() is not None)
-                assert world.process.returncode == 9
-                world.launch()
             until("it is held", lambda: held(world) != [])
         finally:
             traffic.stop()

@@ -100,7 +100,7 @@ class World:
             "oct": 'number = "552100554"\naddress = "oct@concentrateur.example"\nname = "Concentrateur essai"',
             "smtp": f'listen = ["127.0.0.1:{self.port}"]',
             "delivery": f'relay = "127.0.0.1:{self.outside.port}"\nretry = ["100ms"]',
-            "worker": 'sweep = "200ms"',
+            "worker": 'sweep = "200ms"\nprocesses = 1',
         }
         lines |= {name: f"{lines.get(name, '')}\n{more}" for name, more in sections.items()}
         text = "\n".join(f"[{name}]\n{body}" for name, body in lines.items())
