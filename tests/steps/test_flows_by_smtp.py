@@ -1,4 +1,4 @@
-"""The other flows through the whole program: its door on a real port, its threads, a real server outside."""
+"""The other flows through the whole program: its door on a real port, its openers, a real server outside."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from oct.crypto.keystore import KeyRing
 from oct.programs import embedded
 from oct.simulators.envelopes import Judge, seal, unseal, unwrap
 from oct.simulators.mail import Letter
+from oct.steps.workshop import Workshop
+from oct.store import increments
+from tests.journeys.waiting import until
 from tests.steps.bench import OCT, PKI, Outside, installed
 
 FLOWS = Path(__file__).parents[1] / "vectors" / "flows"
@@ -50,7 +53,13 @@ def awaited(outside: Outside, address: str, wanted: Callable[[Letter], bool]) ->
     pytest.fail(f"rien pour {address}")
 
 
-def play(port: int, outside: Outside) -> None:
+def kept(workshop: Workshop) -> list[int]:
+    """The increments that the concentrator has."""
+    with workshop.store.read() as conn:
+        return increments.numbers(conn)
+
+
+def play(port: int, outside: Outside, workshop: Workshop) -> None:
     """SCOR, a notice that it failed, an increment, the request for it."""
     hand_over(port, ADDRESS, sealed("scor", "SCOR/SV"))
     letter = awaited(outside, BOURG, lambda one: one.description == "SCOR/SV/ZK")
@@ -60,6 +69,7 @@ def play(port: int, outside: Outside) -> None:
     hand_over(port, "", (FLOWS / "notice-failed.eml").read_bytes().replace(SENT, uid))
     awaited(outside, ADDRESS, lambda one: b"pas pu \xeatre remis \xe0 BOURG EN BRESSE" in one.content)
     hand_over(port, ISSUER, (FLOWS / "dloi-102.eml").read_bytes())
+    until("the increment is kept", lambda: kept(workshop) == [102])
     hand_over(port, ADDRESS, sealed("request-behind", "DDLOI/SV"))
     increment = awaited(outside, ADDRESS, lambda one: one.description == "DLOI/SV")
     assert increment.content == (FLOWS / "dloi-102.bin").read_bytes()
@@ -75,7 +85,7 @@ def test_the_other_flows_go_through_the_whole_program(tmp_path: Path, sqlite_url
             program = embedded(settings, workshop)
             await program.start()
             try:
-                await asyncio.to_thread(play, program.ports[0], outside)
+                await asyncio.to_thread(play, program.ports[0], outside, workshop)
             finally:
                 await program.stop()
 
