@@ -44,6 +44,7 @@ from oct.smtp.tls import server_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.publish import HeadMail, HeadStamps
+from oct.steps.purge import Limits
 from oct.steps.runner import Bell, Pace, Runner
 from oct.steps.seal import Sealer
 from oct.steps.sign_in import SignIn, SignInRules
@@ -88,6 +89,12 @@ def publishing(settings: Settings, workshop: Workshop) -> list[Callable[[], int]
     if given.timestamp_url:
         ways.append(HeadStamps(workshop, given.timestamp_url, given.timestamp_every).run)
     return ways
+
+
+def retention_limits(settings: Settings) -> Limits:
+    """How long things are kept."""
+    given = settings.retention
+    return Limits(given.payloads, given.unanswered, given.access, given.journal)
 
 
 def _signer(settings: Settings) -> Signer:

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from oct.bootstrap import door, hosted, open_sealer, open_workshop, pop_door, publishing, runner, web_door
+from oct.bootstrap import (
+    door,
+    hosted,
+    open_sealer,
+    open_workshop,
+    pop_door,
+    publishing,
+    retention_limits,
+    runner,
+    web_door,
+)
 from oct.errors import ConfigurationError, os_reason
 from oct.openers import Openers, as_it_is
 from oct.pop.server import PopServer
@@ -21,6 +31,7 @@ from oct.settings import Settings
 from oct.smtp.door import Door
 from oct.steps.gather import gather
 from oct.steps.mailbox import HostedMailboxes
+from oct.steps.purge import purge
 from oct.steps.receive import Receiver
 from oct.steps.refusals import Refusals
 from oct.steps.runner import Lookout
@@ -37,6 +48,8 @@ LONGEST_LOOK_MS = 30_000
 """What nobody rang for is found after this at the latest (P2)."""
 SEAL_MS = 30_000
 """How often events are sealed: they are under a signed head within 60 s (T1)."""
+PURGE_MS = 3_600_000
+"""How often it is looked for what was kept for long enough (T3)."""
 _GRACE_S = 8.0
 """What a clean stop leaves to open transactions (P5: 10 s in all)."""
 
@@ -177,10 +190,15 @@ def beat(settings: Settings, workshop: Workshop, looks: Sequence[Callable[[], in
 
 
 def _proofs(settings: Settings, workshop: Workshop) -> list[Lookout]:
-    """Sealing on a thread of its own: neither a long sweep nor an authority that is slow must make the heads late.
-    What stopped last is sealed at the end."""
+    """What keeps the trace. Sealing is on a thread of its own: neither a long sweep nor an authority that is slow must
+    make the heads late. What stopped last is sealed at the end."""
     seals = Lookout([open_sealer(settings, workshop).run], SEAL_MS, lambda: None, once_more=True)
-    return [seals, Lookout(publishing(settings, workshop), SEAL_MS, lambda: None)]
+    purges = partial(purge, workshop.store, workshop.clock, retention_limits(settings))
+    return [
+        seals,
+        Lookout(publishing(settings, workshop), SEAL_MS, lambda: None),
+        Lookout([purges], PURGE_MS, lambda: None),
+    ]
 
 
 def _looks(workshop: Workshop) -> tuple[Callable[[], int], ...]:

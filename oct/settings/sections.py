@@ -148,6 +148,24 @@ class JournalSection(Section):
     timestamp_every: Duration = 3_600_000
 
 
+class RetentionSection(Section):
+    """How long things are kept (T3): payloads after the last word on them, `unanswered` when there is none; who read
+    what; the journal."""
+
+    payloads: Duration = 90 * 86_400_000
+    unanswered: Duration = 730 * 86_400_000
+    access: Duration = 365 * 86_400_000
+    journal: Duration = 3653 * 86_400_000
+
+    @model_validator(mode="after")
+    def _nothing_goes_too_early(self) -> Self:
+        if self.unanswered < self.payloads:
+            raise ValueError("unanswered ne peut pas être plus court que payloads")
+        if self.access < 31 * 86_400_000 or self.journal < 366 * 86_400_000:
+            raise ValueError("access : 31d au moins ; journal : 366d au moins")
+        return self
+
+
 class CertificatesSection(Section):
     """What a certificate must show before anything is encrypted to it (H8)."""
 
@@ -262,6 +280,7 @@ class Settings(Section):
     store: StoreSection = StoreSection()
     keys: KeysSection = KeysSection()
     journal: JournalSection = JournalSection()
+    retention: RetentionSection = RetentionSection()
     certificates: CertificatesSection = CertificatesSection()
     clear: ClearSection = ClearSection()
     watch: WatchSection = WatchSection()

@@ -14,11 +14,12 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from oct.steps.evidence import prover
-from oct.store import journal, stamps
+from oct.store import journal, retention, stamps
 from oct.store.engine import Store
 from oct.store.journal import Selection
-from oct.trace.bundle import Log, write_bundle
+from oct.trace.bundle import Chosen, Log, write_bundle
 from oct.trace.verify import (
+    Gaps,
     ProofError,
     PublicKeys,
     TreeHead,
@@ -45,16 +46,25 @@ def export(store: Store, path: Path, selection: Selection | None, now: int) -> i
                 stamped=stamps.sizes(conn),
                 tokens=partial(stamps.tokens, conn),
             )
-            lines = _present(conn, log.size, selection or Selection())
-            count = write_bundle(draft, log, lines, whole=selection is None, exported_at=now)
+            count = write_bundle(draft, log, _chosen(conn, log.size, selection), exported_at=now)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
     return count
 
 
-def _present(conn: Connection, size: int, selection: Selection) -> Iterator[tuple[int, bytes]]:
-    for seq, line in journal.lines(conn, size, selection):
+def _chosen(conn: Connection, size: int, selection: Selection | None) -> Chosen:
+    purged, wanted = retention.emptied(conn), selection or Selection()
+    return Chosen(
+        lines=_present(conn, size, wanted, purged),
+        details=journal.details(conn, size, wanted),
+        whole=selection is None,
+        purged=purged,
+    )
+
+
+def _present(conn: Connection, size: int, selection: Selection, purged: int) -> Iterator[tuple[int, bytes]]:
+    for seq, line in journal.lines(conn, size, selection, purged):
         if not line:
             raise ProofError(f"L'événement n° {seq} manque : supprimé de la base.", seq)
         yield seq, line
@@ -69,7 +79,8 @@ def verify_live(store: Store, keys: PublicKeys, published: Sequence[TreeHead], n
         size = heads[-1].size if heads else 0
         sealed = journal.sealed_count(conn)
         lines = (line for _, line in journal.lines(conn, sealed))
-        count = check_whole(lines, journal.leaves(conn, 0, sealed), heads, published)
+        gaps = Gaps((seq, detail.encode()) for seq, detail in journal.details(conn, sealed))
+        count = check_whole(lines, journal.leaves(conn, 0, sealed), heads, published, gaps)
         check_published(heads, published, now)
         stranger = journal.first_unsealed(conn, heads[-1].at - _LATE_MS) if size else None
     if stranger is not None:

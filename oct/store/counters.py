@@ -21,10 +21,15 @@ def advance(conn: Connection, name: str, by: int = 1) -> int:
     return int(value)
 
 
+def value(conn: Connection, name: str) -> int:
+    """The counter as it is."""
+    return conn.execute(select(sequences.c.value).where(sequences.c.name == name)).scalar_one_or_none() or 0
+
+
 def directory_version(conn: Connection) -> int:
     """A number that grows with every change to practitioners, insurers, caisses or certificates: a cache that was
     loaded at another number is stale."""
-    return conn.execute(select(sequences.c.value).where(sequences.c.name == _DIRECTORY)).scalar_one_or_none() or 0
+    return value(conn, _DIRECTORY)
 
 
 def directory_changed(conn: Connection) -> None:

@@ -5,19 +5,35 @@ An event holds identifiers, digests, sizes and replies; never an NIR, a name or 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, select, union
 
-from oct.store.rows import columns, insert_rows, values
-from oct.store.tables import consignments, events, files, invoices, lots, messages, return_lots, returns
+from oct.store.rows import columns, insert_all, insert_rows, values
+from oct.store.tables import (
+    consignments,
+    event_details,
+    events,
+    files,
+    invoices,
+    lots,
+    messages,
+    return_lots,
+    returns,
+)
+from oct.trace import verify
 
-READING = "consulte"
-"""The kind of the events that tell a reading (J3)."""
+READING = verify.READING
+"""The kind of the events that tell a reading (J3). Who and what stands apart, for less long than the event itself,
+which holds its digest (T3)."""
+_SALT = 16
+"""Bytes without which a digest would give away a detail that was removed: there are few readers to guess."""
 
 _FOUND = 500
 """How many messages one identifier may lead to: a bare lot number is shared by many, and the newest are given."""
@@ -44,8 +60,14 @@ _COLUMNS = columns(events, Event)
 
 
 def append(conn: Connection, new: Sequence[Event]) -> None:
-    """Write events, in their order."""
-    insert_rows(conn, events, [_row(event) for event in new])
+    """Write events, in their order; readings after the others."""
+    insert_rows(conn, events, [_row(event) for event in new if event.kind != READING])
+    readings = [event for event in new if event.kind == READING]
+    details = [_detail(event) for event in readings]
+    rows = [_row(_without(event, detail)) for event, detail in zip(readings, details, strict=True)]
+    ids = insert_all(conn, events, rows)
+    told = [{"event_id": row_id, "content": detail} for row_id, detail in zip(ids, details, strict=True)]
+    insert_rows(conn, event_details, told)
 
 
 def of_message(conn: Connection, message_id: int) -> list[Event]:
@@ -128,6 +150,23 @@ def _answering(message_ids: set[int]) -> CompoundSelect[int]:
 
 def _row(event: Event) -> dict[str, Any]:
     return {**values(event), "data": json.dumps(dict(event.data), ensure_ascii=False, sort_keys=True)}
+
+
+def _detail(event: Event) -> str:
+    told = {"acteur": event.actor, "donnees": dict(event.data), "sel": os.urandom(_SALT).hex()}
+    return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _without(event: Event, detail: str) -> Event:
+    return replace(event, actor="", data={verify.DETAIL: hashlib.sha256(detail.encode()).hexdigest()})
+
+
+def revealed(event: Event, detail: str | None) -> Event:
+    """A reading with who and what, as long as they are kept (None: no more, or no reading)."""
+    if detail is None:
+        return event
+    told = json.loads(detail)
+    return replace(event, actor=told["acteur"], data=told["donnees"])
 
 
 def from_row(row: Sequence[Any]) -> Event:

@@ -21,7 +21,17 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func
 
 from oct.store.conflicts import inserting
 from oct.store.rows import columns, insert_rows, values
-from oct.store.tables import consignments, event_leaves, events, messages, returns, tree_heads, tree_state, tree_tiles
+from oct.store.tables import (
+    consignments,
+    event_details,
+    event_leaves,
+    events,
+    messages,
+    returns,
+    tree_heads,
+    tree_state,
+    tree_tiles,
+)
 from oct.trace.canonical import canonical
 from oct.trace.merkle import TILE, tile_roots
 from oct.trace.verify import LEAF, Tree, TreeHead
@@ -170,7 +180,7 @@ def lines(
     conn: Connection, end: int, selection: Selection = Selection(), first: int = 0
 ) -> Iterator[tuple[int, bytes]]:
     """The canonical lines of sealed events from `first` to below `end`, with their place; an empty line for an event
-    that is gone."""
+    that is gone or emptied (T3)."""
     if selection.message_ids is not None:
         yield from _lines_of_messages(conn, end, selection)
         return
@@ -191,6 +201,21 @@ def _lines_of_messages(conn: Connection, end: int, selection: Selection) -> Iter
     yield from ((row["seq"], _line(row)) for row in conn.execute(statement).mappings())
 
 
+def details(conn: Connection, end: int, selection: Selection = Selection()) -> Iterator[tuple[int, str]]:
+    """What the readings among these events say, as far as it is kept, with their places."""
+    ids, last = selection.message_ids, -1
+    statement = (
+        select(event_leaves.c.seq, event_details.c.content)
+        .select_from(event_details.join(events).join(event_leaves).outerjoin(messages))
+        .where(event_leaves.c.seq < end, _wanted(selection), true() if ids is None else events.c.message_id.in_(ids))
+        .order_by(event_leaves.c.seq)
+        .limit(_PAGE)
+    )
+    while rows := conn.execute(statement.where(event_leaves.c.seq > last)).all():
+        yield from ((row.seq, row.content) for row in rows)
+        last = rows[-1].seq
+
+
 def _sealed_page(conn: Connection, last: int, end: int, wanted: ColumnElement[bool]) -> Sequence[RowMapping]:
     statement = (
         select(event_leaves.c.seq, *_FIELDS)
@@ -203,7 +228,7 @@ def _sealed_page(conn: Connection, last: int, end: int, wanted: ColumnElement[bo
 
 
 def _line(row: RowMapping) -> bytes:
-    return canonical(row["seq"], dict(row)) if row["id"] is not None else b""
+    return canonical(row["seq"], dict(row)) if row["kind"] else b""
 
 
 def _wanted(selection: Selection) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from oct.trace import verify
 from oct.trace.merkle import Prover
-from oct.trace.verify import COLUMNS, FORMAT, TOKENS, TreeHead, csv_line, csv_row, read_event
+from oct.trace.verify import COLUMNS, DETAIL, FORMAT, TOKENS, TreeHead, csv_line, csv_row, read_event
 
 _DAY_MS = 86_400_000
 _HERE = Path(__file__).parent
@@ -41,10 +41,24 @@ class Log:
         return self.heads[-1].size if self.heads else 0
 
 
-def write_bundle(path: Path, log: Log, lines: Iterable[tuple[int, bytes]], *, whole: bool, exported_at: int) -> int:
-    """Writes the bundle of these events (place and line), all of the log when `whole`; how many events."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The events of a bundle, by place: their lines, and the details of readings among them. `whole`: all of the log
+    but for the first `purged`."""
+
+    lines: Iterable[tuple[int, bytes]]
+    details: Iterable[tuple[int, str]]
+    whole: bool
+    purged: int = 0
+
+
+def write_bundle(path: Path, log: Log, chosen: Chosen, *, exported_at: int) -> int:
+    """Writes the bundle of these events; how many."""
+    whole = chosen.whole
     with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=3) as files, TemporaryFile() as table:
-        about = {"exported_at": exported_at, "format": FORMAT, "size": log.size, "whole": whole}
+        about = {
+            "exported_at": exported_at, "format": FORMAT, "purged": chosen.purged, "size": log.size, "whole": whole,
+        }  # fmt: skip
         files.writestr("lot.json", json.dumps(about, indent=1) + "\n")
         files.writestr("verify.py", Path(verify.__file__).read_bytes())
         files.writestr("COMMENT-VERIFIER.md", (_HERE / "COMMENT-VERIFIER.md").read_bytes())
@@ -52,11 +66,14 @@ def write_bundle(path: Path, log: Log, lines: Iterable[tuple[int, bytes]], *, wh
         files.writestr("tetes.jsonl", b"".join(head.line() + b"\n" for head in heads))
         _write_tokens(files, log, heads)
         with files.open("evenements.jsonl", "w", force_zip64=True) as events:
-            places = _write_events(lines, events, table)
+            places = _write_events(chosen.lines, events, table)
         with files.open("evenements.csv", "w", force_zip64=True) as copy:
             table.seek(0)
             while block := table.read(1 << 20):
                 copy.write(block)
+        with files.open("acces.jsonl", "w", force_zip64=True) as access:
+            for seq, detail in chosen.details:
+                access.write(json.dumps({DETAIL: detail, "seq": seq}, ensure_ascii=False).encode() + b"\n")
         if whole:
             with files.open("empreintes.bin", "w", force_zip64=True) as leaves:
                 for leaf in log.leaves(0, log.size):

@@ -16,6 +16,12 @@ the last head. A selection proves that its events are in the log as they were, n
 `jetons/` has, for some heads, the answer of a time stamping authority (RFC 3161, `<size>.tsr`) and the line that it
 dates (`<size>.tete`). Here only that they go together is checked; the rest is for `openssl ts -verify`.
 
+What is kept for less long than the log (T3) may be missing, if a purge says so: an event of kind "purge" and outcome
+"acces" or "journal", whose `avant` is the place before which all is gone. Of readings (kind "consulte") only who and
+what goes: their line holds the SHA-256 of a line of `acces.jsonl` ({"seq", "detail"}: the text of detail). Old events
+go whole; their leaves stay, `purged` of lot.json says how many. A purge of what was sealed lately is none: the heads
+tell when a place was sealed and when the purge was.
+
 Heads published outside the database (`--heads`) are what shows that an older copy was restored or that somebody who
 holds the key computed the whole log anew.
 """
@@ -31,10 +37,12 @@ import re
 import sys
 import zipfile
 import zlib
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,6 +58,11 @@ COLUMNS = (
 """Of the CSV, in this order; all but `at` (there ISO 8601) and `data` (there JSON) as in the line of the event."""
 LEAF = 32
 TOKENS = "jetons/"
+READING, DETAIL = "consulte", "detail"
+PURGE, ACCESS, JOURNAL = "purge", "acces", "journal"
+_DAY_MS = 86_400_000
+_YOUNGEST = {ACCESS: 30 * _DAY_MS, JOURNAL: 365 * _DAY_MS}
+"""How long anything is kept at least, in ms."""
 PublicKeys = Mapping[str, Ed25519PublicKey]
 _END = 1 << 62
 
@@ -232,6 +245,76 @@ def check_order(heads: Sequence[TreeHead]) -> None:
             )
 
 
+# What may be missing -----------------------------------------------------------------------------------------
+
+
+class Gaps:
+    """What is not there, and what purges declared, gathered along the log; `check` at its end."""
+
+    def __init__(self, details: Iterable[tuple[int, bytes]] = ()) -> None:
+        """`details` of readings, by place, in their order."""
+        self.emptied = 0
+        """The place before which the events are not there."""
+        self._details = iter(details)
+        self._next = next(self._details, None)
+        self._declared: dict[str, list[tuple[int, int]]] = {ACCESS: [], JOURNAL: []}
+        self._unread = array("q")  # readings without detail
+
+    def see(self, seq: int, event: Mapping[str, Any]) -> None:
+        """One event more. Raises ProofError when its detail is not what it was."""
+        data = event.get("data")
+        if not isinstance(data, dict):
+            return
+        if event.get("kind") == PURGE:
+            what, before = event.get("outcome"), data.get("avant")
+            if what in self._declared and type(before) is int:
+                self._declared[what].append((before, seq))
+        elif event.get("kind") == READING and DETAIL in data:
+            self._see_reading(seq, data[DETAIL])
+
+    def _see_reading(self, seq: int, digest: object) -> None:
+        if self._next is not None and self._next[0] == seq:
+            if hashlib.sha256(self._next[1]).hexdigest() != digest:
+                raise ProofError(f"Le détail de la consultation n° {seq} a été altéré.", seq)
+            self._next = next(self._details, None)
+        else:
+            self._unread.append(seq)
+
+    def check(self, heads: Sequence[TreeHead]) -> None:
+        """Raises ProofError unless purges that the log holds declare all that is missing."""
+        self.check_given()
+        allowed = {what: self._allowed(what, heads) for what in self._declared}
+        if self.emptied > allowed[JOURNAL]:
+            bad = allowed[JOURNAL]
+            raise ProofError(f"L'événement n° {bad} manque, et aucune purge ne le déclare.", bad)
+        young = bisect_left(self._unread, allowed[ACCESS])
+        if young < len(self._unread):
+            bad = self._unread[young]
+            raise ProofError(f"Le détail de la consultation n° {bad} manque, et aucune purge ne le déclare.", bad)
+
+    def check_given(self) -> None:
+        """Raises ProofError when a detail is left over: all that can be said of a selection, which has no purges."""
+        if self._next is not None:
+            raise ProofError(f"Un détail est donné pour le n° {self._next[0]}, qui n'en a pas.", self._next[0])
+
+    def _allowed(self, what: str, heads: Sequence[TreeHead]) -> int:
+        """The place before which this may be missing. Raises ProofError for a purge that came too early."""
+        sizes, reached = [head.size for head in heads], 0
+        for before, seq in self._declared[what]:
+            sealed, declared = bisect_left(sizes, before), bisect_right(sizes, seq)
+            if declared == len(heads) or before > seq or heads[sealed].at > heads[declared].at - _YOUNGEST[what]:
+                raise ProofError(f"La purge déclarée par l'événement n° {seq} porte sur ce qui devait rester.", seq)
+            reached = max(reached, before)
+        return reached
+
+    @property
+    def told(self) -> str:
+        """What is missing, for who reads the verdict."""
+        said = [f"{self.emptied} événements"] if self.emptied else []
+        said += [f"les détails de {len(self._unread)} consultations"] if self._unread else []
+        return f"Purgés, comme le journal le déclare : {', '.join(said)}." if said else ""
+
+
 # The log -----------------------------------------------------------------------------------------------------
 
 
@@ -261,22 +344,31 @@ def check_published(heads: Sequence[TreeHead], published: Sequence[TreeHead], ex
 
 
 def check_whole(
-    lines: Iterable[bytes], leaves: Iterable[bytes], heads: Sequence[TreeHead], published: Sequence[TreeHead] = ()
+    lines: Iterable[bytes],
+    leaves: Iterable[bytes],
+    heads: Sequence[TreeHead],
+    published: Sequence[TreeHead] = (),
+    gaps: Gaps | None = None,
 ) -> int:
     """Recomputes every head from the events (lines without end) in their order; how many events. Raises ProofError.
 
-    `leaves` are the leaves as they were kept: they tell which event was altered; the heads prove the leaves.
+    `leaves` are the leaves as they were kept: they tell which event was altered; the heads prove the leaves. An event
+    that was emptied is an empty line; `gaps` knows the details.
     """
+    gaps = gaps or Gaps()
     awaited: dict[int, list[TreeHead]] = {}
     for head in (*heads, *published):
         awaited.setdefault(head.size, []).append(head)
     tree, proven, kept = Tree(), 0, iter(leaves)
     for line in lines:
         seq = tree.size
-        _check_place(line, seq)
-        leaf = leaf_hash(line)
-        if leaf != next(kept, None):
+        leaf = next(kept, None)
+        if not line and seq == gaps.emptied and leaf is not None:
+            gaps.emptied += 1
+        elif leaf != (computed := _leaf(line, seq, gaps)):
             raise ProofError(f"L'événement n° {seq} ne correspond pas à son empreinte : il a été altéré.", seq)
+        else:
+            leaf = computed
         tree.add(leaf)
         here = awaited.pop(tree.size, ())
         for head in here:
@@ -288,11 +380,19 @@ def check_whole(
         raise ProofError(f"L'événement n° {tree.size} manque : la tête {_named(missing[0])} l'annonce.", tree.size)
     if next(kept, None) is not None or (heads[-1].size if heads else 0) != tree.size:
         raise ProofError(f"L'événement n° {proven} n'est sous aucune tête signée : il a été ajouté.", proven)
+    gaps.check(heads)
     return tree.size
 
 
-def _check_place(line: bytes, seq: int) -> None:
-    found = read_event(line).get("seq") if line else None
+def _leaf(line: bytes, seq: int, gaps: Gaps) -> bytes:
+    """The leaf of the line that stands at a place. Raises ProofError when it belongs elsewhere."""
+    event = read_event(line) if line else {}
+    _check_place(line, event.get("seq"), seq)
+    gaps.see(seq, event)
+    return leaf_hash(line)
+
+
+def _check_place(line: bytes, found: object, seq: int) -> None:
     if found == seq:
         return
     if line and type(found) is int and found < seq:
@@ -367,22 +467,28 @@ def _check_files(files: zipfile.ZipFile, keys: PublicKeys, published: Sequence[T
         raise ProofError("lot.json n'est pas celui d'un lot de preuve de ce format.")
     heads = read_heads(files.read("tetes.jsonl"), keys)
     check_order(heads)
-    with files.open("evenements.jsonl") as lines, files.open("evenements.csv") as table:
+    with (
+        files.open("evenements.jsonl") as lines,
+        files.open("evenements.csv") as table,
+        files.open("acces.jsonl") as access,
+    ):
         told = _same_as_csv(_lines(lines), table)
+        gaps = Gaps(_details(_lines(access)))
         if about.get("whole") is True:
             with files.open("empreintes.bin") as leaves:
-                count = check_whole(told, _chunks(leaves), heads, published)
+                count = check_whole(chain(_emptied(about), told), _chunks(leaves), heads, published, gaps)
             what = f"{count} événements, tout le journal"
         else:
             with files.open("preuves.jsonl") as proofs:
-                count = _check_selection(told, _lines(proofs), heads)
+                count = _check_selection(told, _lines(proofs), heads, gaps)
             what = f"{count} événements choisis d'un journal de {heads[-1].size if heads else 0}"
         if table.read(1):
             raise ProofError("evenements.csv a plus de lignes qu'evenements.jsonl.")
     check_published(heads, published, exported_at)
     dated = _check_tokens(files, heads)
     more = f", {dated} horodatées (jetons à vérifier avec openssl : COMMENT-VERIFIER.md)" if dated else ""
-    return f"{what}, arrêté au {_date(exported_at)}, {len(heads)} têtes signées{more} : rien n'a été altéré."
+    until = f"arrêté au {_date(exported_at)}"
+    return f"{what}, {until}, {len(heads)} têtes signées{more} : rien n'a été altéré. {gaps.told}".rstrip()
 
 
 def _check_tokens(files: zipfile.ZipFile, heads: Sequence[TreeHead]) -> int:
@@ -405,14 +511,29 @@ def read_heads(content: bytes, keys: PublicKeys) -> list[TreeHead]:
     return heads
 
 
-def _check_selection(lines: Iterable[bytes], proofs: Iterator[bytes], heads: Sequence[TreeHead]) -> int:
+def _emptied(about: Mapping[str, Any]) -> Iterator[bytes]:
+    purged = about.get("purged")
+    return repeat(b"", purged if type(purged) is int and 0 < purged < _END else 0)
+
+
+def _details(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    for line in lines:
+        told = read_event(line)
+        seq, detail = told.get("seq"), told.get(DETAIL)
+        if type(seq) is not int or type(detail) is not str:
+            raise ProofError("Une ligne d'acces.jsonl n'est pas un détail.")
+        yield seq, detail.encode("utf-8", "surrogatepass")
+
+
+def _check_selection(lines: Iterable[bytes], proofs: Iterator[bytes], heads: Sequence[TreeHead], gaps: Gaps) -> int:
     for earlier, later in pairwise(heads):
         path = _path(next(proofs, b""), {"from": earlier.size, "to": later.size})
         if path is None or not is_consistent(earlier.size, earlier.root, later.size, later.root, path):
             raise ProofError(f"La tête {_named(later)} ne prolonge pas la tête {_named(earlier)}.", earlier.size)
     last, count = -1, 0
     for line in lines:
-        seq = read_event(line).get("seq")
+        event = read_event(line)
+        seq = event.get("seq")
         if type(seq) is not int or seq <= last or not heads:
             raise ProofError(f"Après l'événement n° {last}, une ligne est ajoutée ou déplacée.", last + 1)
         proof = next(proofs, b"")
@@ -420,7 +541,9 @@ def _check_selection(lines: Iterable[bytes], proofs: Iterator[bytes], heads: Seq
         path = _path(proof, {"seq": seq})
         if path is None or not is_included(leaf_hash(line), seq, heads[-1].size, heads[-1].root, path):
             raise ProofError(f"L'événement n° {seq} n'est pas celui que la tête signée prouve.", seq)
+        gaps.see(seq, event)
         last, count = seq, count + 1
+    gaps.check_given()
     _check_none_missing(next(proofs, b""), _END)
     return count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oct.trace.bundle import Log, write_bundle
+from oct.trace.bundle import Chosen, Log, write_bundle
 from oct.trace.canonical import canonical
 from oct.trace.heads import create_key, load_signer
 from oct.trace.merkle import Prover, tile_roots
@@ -23,9 +24,12 @@ PARTS = (
     "tetes.jsonl",
     "empreintes.bin",
     "preuves.jsonl",
+    "acces.jsonl",
     "jetons/9.tete",
     "jetons/9.tsr",
 )
+DETAILS = [(4, "qui et quoi")]
+READ = json.dumps({"detail": hashlib.sha256(b"qui et quoi").hexdigest()})
 PROOF = frozenset(PARTS[1:])
 """What the heads vouch for; `lot.json` only says when and how much."""
 
@@ -40,7 +44,9 @@ class Bundles:
         assert signer is not None
         tree, heads, leaves, lines = Tree(), [], [], []
         for seq in range(9):
-            event = {"id": seq, "at": seq * 40_000_000, "kind": "envoi", "outcome": "remis", "data": '{"taille": 3}'}
+            reading = seq == 4
+            event = {"id": seq, "at": seq * 40_000_000, "kind": "consulte" if reading else "envoi",
+                     "outcome": "remis", "data": READ if reading else '{"taille": 3}'}  # fmt: skip
             lines.append((seq, canonical(seq, event)))
             leaves.append(leaf_hash(lines[-1][1]))
             tree.add(leaves[-1])
@@ -54,8 +60,8 @@ class Bundles:
             stamped={9},
             tokens=lambda sizes: ((size, token) for size in sizes),
         )
-        write_bundle(home / "True.zip", log, lines, whole=True, exported_at=10**12)
-        write_bundle(home / "False.zip", log, lines[2:7], whole=False, exported_at=10**12)
+        write_bundle(home / "True.zip", log, Chosen(lines, DETAILS, whole=True), exported_at=10**12)
+        write_bundle(home / "False.zip", log, Chosen(lines[2:7], DETAILS, whole=False), exported_at=10**12)
 
     def parts(self, *, whole: bool) -> dict[str, bytes]:
         with zipfile.ZipFile(self.home / f"{whole}.zip") as files:
@@ -78,7 +84,8 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
 def test_a_part_that_is_anything_is_refused(bundles: Bundles, whole: bool, data: st.DataObject) -> None:
     parts = bundles.parts(whole=whole)
     name = data.draw(st.sampled_from(sorted(parts)))
-    parts[name] = data.draw(st.binary(max_size=60))
+    purged = name == "acces.jsonl" and not whole  # its purges would not be in a selection
+    parts[name] = data.draw(st.binary(min_size=purged, max_size=60))
     with pytest.raises(ProofError):
         bundles.check(parts)
 
@@ -101,7 +108,7 @@ def test_one_byte_that_changed_is_found(bundles: Bundles, whole: bool, data: st.
 def _says_the_same(name: str, before: bytes, after: bytes) -> bool:
     """Heads and proofs are values, that case and blanks do not change."""
     return before == after or (
-        name in {"tetes.jsonl", "preuves.jsonl"} and before.lower().split() == after.lower().split()
+        name in {"tetes.jsonl", "preuves.jsonl", "acces.jsonl"} and before.lower().split() == after.lower().split()
     )
 
 

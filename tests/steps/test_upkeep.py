@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from oct.clock import system_clock
+from oct.steps.purge import Limits, purge
 from oct.steps.upkeep import upkeep_alerts
-from oct.store import journal
+from oct.store import events, journal
 from oct.store.engine import Store
+from oct.store.events import READING, Event
+from tests.adapters.store.arrivals import arrive
 from tests.steps.journal_rig import MINUTE, Journal
+
+DAY = 86_400_000
+LIMITS = Limits(payloads=90 * DAY, unanswered=400 * DAY, access=365 * DAY, journal=3650 * DAY)
 
 
 @pytest.fixture
@@ -18,7 +25,7 @@ def log(store: Store, tmp_path: Path) -> Journal:
 
 
 def alerts(log: Journal, later: int = 0) -> list[str]:
-    return list(upkeep_alerts(log.store, log.heads, log.now + later))
+    return list(upkeep_alerts(log.store, log.heads, LIMITS, log.now + later))
 
 
 def since(log: Journal, size: int) -> int | None:
@@ -51,3 +58,21 @@ def test_heads_that_cannot_be_read_are_told(log: Journal) -> None:
     log.seal()
     log.heads.write_bytes(b"illisible\n")
     assert alerts(log) == [f"les têtes publiées du journal ne peuvent pas être lues : {log.heads}"]
+
+
+def test_what_is_kept_for_too_long_is_told_until_a_purge_ran(store: Store, tmp_path: Path) -> None:
+    """T3. Two days after it should have gone: contents, readings, events."""
+    log = Journal(store, tmp_path)
+    log.now = system_clock() - 4000 * DAY
+    with store.begin() as conn:
+        arrive(conn, 9, state="processed", due_at=None, received_at=log.now)
+        events.append(conn, [Event(log.now, READING, "page", actor="console:durand")])
+    log.seal()
+    assert alerts(log, 91 * DAY) == []
+    told = alerts(log, 4000 * DAY)
+    for word, sentence in zip(("contenus", "access", "journal"), told, strict=True):
+        assert word in sentence
+    log.now += 4000 * DAY
+    purge(store, lambda: log.now, LIMITS)
+    log.seal()
+    assert alerts(log) == []

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, func, literal_column, select
 
 from oct.store.browse.paging import Page, read_page
-from oct.store.events import READING, Event, from_row
+from oct.store.events import READING, Event, from_row, revealed
 from oct.store.rows import columns
-from oct.store.tables import event_leaves, events, messages, tree_heads
+from oct.store.tables import event_details, event_leaves, events, messages, tree_heads
 from oct.trace.verify import TreeHead
 
-_FIELDS = (events.c.id, event_leaves.c.seq, messages.c.trace, *columns(events, Event))
+_FIELDS = (events.c.id, event_leaves.c.seq, messages.c.trace, *columns(events, Event), event_details.c.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def sealed_page(conn: Connection, cursor: str = "") -> Page[LoggedEvent]:
     """Sealed events, the last of the log first."""
     statement = (
         select(*_FIELDS)
-        .select_from(event_leaves.outerjoin(events).outerjoin(messages))
+        .select_from(event_leaves.outerjoin(events).outerjoin(event_details).outerjoin(messages))
     )  # fmt: skip
     return read_page(conn, statement, [event_leaves.c.seq], cursor, _logged)
 
@@ -39,7 +39,7 @@ def readings_page(conn: Connection, cursor: str = "") -> Page[LoggedEvent]:
     """Who read what, the last first: sealed or not."""
     statement = (
         select(*_FIELDS)
-        .select_from(events.outerjoin(event_leaves).outerjoin(messages))
+        .select_from(events.outerjoin(event_details).outerjoin(event_leaves).outerjoin(messages))
         .where(events.c.kind == literal_column(f"'{READING}'"))
     )  # fmt: skip
     return read_page(conn, statement, [events.c.id], cursor, _logged)
@@ -54,7 +54,7 @@ def at_place(conn: Connection, seq: int) -> LoggedEvent | None:
     """The sealed event of a place."""
     statement = (
         select(*_FIELDS)
-        .select_from(event_leaves.outerjoin(events).outerjoin(messages))
+        .select_from(event_leaves.outerjoin(events).outerjoin(event_details).outerjoin(messages))
         .where(event_leaves.c.seq == seq)
     )  # fmt: skip
     row = conn.execute(statement).one_or_none()
@@ -71,4 +71,5 @@ def waiting(conn: Connection) -> int:
 
 
 def _logged(event_id: int | None, seq: int | None, trace: str | None, *fields: Any) -> LoggedEvent:
-    return LoggedEvent(seq, trace or "", None if event_id is None else from_row(fields))
+    *told, detail = fields
+    return LoggedEvent(seq, trace or "", None if event_id is None else revealed(from_row(told), detail))

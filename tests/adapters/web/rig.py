@@ -31,7 +31,9 @@ from oct.steps.register.accounts import issue_token, token_text
 from oct.steps.sign_in import SignIn, SignInRules
 from oct.steps.workshop import Workshop
 from oct.store import accounts
-from oct.store.tables import events
+from oct.store.events import Event, from_row, revealed
+from oct.store.rows import columns
+from oct.store.tables import event_details, events
 from oct.web.app import create_app
 from oct.web.desk import Desk, WebRules
 
@@ -156,9 +158,14 @@ class Rig:
 
     def told(self, *kinds: str) -> list[tuple[str, str, str]]:
         """Kind, outcome and actor of the events of these kinds, in order."""
-        query = select(events.c.kind, events.c.outcome, events.c.actor).order_by(events.c.id)
+        return [(event.kind, event.outcome, event.actor) for event in self.events(*kinds)]
+
+    def events(self, *kinds: str) -> list[Event]:
+        """The events of these kinds, in order, with who and what of readings."""
+        query = select(*columns(events, Event), event_details.c.content).select_from(events.outerjoin(event_details))
         with self.workshop.store.read() as conn:
-            return [tuple(row) for row in conn.execute(query) if row.kind in kinds]
+            rows = conn.execute(query.where(events.c.kind.in_(kinds)).order_by(events.c.id))
+            return [revealed(from_row(row[:-1]), row[-1]) for row in rows]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 import subprocess
@@ -12,11 +11,9 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from oct.domain.rights import Role
 from oct.store import holds, lots
-from oct.store.tables import events
 from oct.trace import verify
 from tests.adapters.web.markup import faults
 from tests.adapters.web.rig import Browser, Rig
@@ -208,6 +205,4 @@ def test_a_log_with_a_gap_gives_no_bundle_and_says_which_event(sqlite_rig: Rig, 
 
 
 def _reasons(rig: Rig) -> list[str]:
-    query = select(events.c.data).where(events.c.outcome == "contenu").order_by(events.c.id)
-    with rig.workshop.store.read() as conn:
-        return [json.loads(data)["raison"] for data in conn.execute(query).scalars()]
+    return [event.data["raison"] for event in rig.events("consulte") if event.outcome == "contenu"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from oct.domain.rights import Role
-from oct.store.tables import events, invoices
+from oct.store.tables import invoices
 from tests.adapters.store.arrivals import arrive
 from tests.adapters.web.markup import faults
 from tests.adapters.web.rig import Rig
@@ -203,9 +201,7 @@ def test_a_list_goes_on_from_where_it_ended(rig: Rig) -> None:
 
 
 def _data(rig: Rig) -> list[dict[str, Any]]:
-    query = select(events.c.outcome, events.c.data).where(events.c.kind == "consulte").order_by(events.c.id)
-    with rig.workshop.store.read() as conn:
-        return [{"outcome": row.outcome, "data": json.loads(row.data)} for row in conn.execute(query)]
+    return [{"outcome": event.outcome, "data": event.data} for event in rig.events("consulte")]
 
 
 def _body(page: str) -> str:
