@@ -47,7 +47,8 @@ def rights_of(role: Role, *, payloads: bool) -> frozenset[Right]:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks. `actor` is how the trace names this person; `token` the visible prefix of an API token, else empty."""
+    """Who asks. `actor` is how the trace names this person; `token` the visible prefix of an API token and `label` what
+    it is for, else empty."""
 
     account_id: int
     login: str
@@ -55,6 +56,7 @@ class Identity:
     role: Role
     rights: frozenset[Right]
     token: str = ""
+    label: str = ""
 
     @property
     def may_read_payloads(self) -> bool:

@@ -27,6 +27,8 @@ class Look(StrEnum):
     EXPORT = "export"
     PAYLOAD = "contenu"
     COMMAND = "commande"
+    CALL = "appel"
+    """By the HTTP API."""
 
 
 @dataclass(frozen=True, slots=True)

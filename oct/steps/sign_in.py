@@ -157,7 +157,7 @@ class SignIn:
                 sessions.touch_token(conn, held.id, now)
         own = identity_of(account)
         rights = rights_of(held.role, payloads=held.may_read_payloads) & own.rights
-        return Identity(own.account_id, own.login, own.name, held.role, rights, held.prefix)
+        return Identity(own.account_id, own.login, own.name, held.role, rights, held.prefix, held.label)
 
     def leave(self, present: Present) -> None:
         """Signs out."""

@@ -10,7 +10,7 @@ suspect is written down before it begins (`begin_opening`), so that an innocent 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -227,6 +227,13 @@ def payload_of(conn: Connection, message_id: int) -> int:
 def by_trace(conn: Connection, trace: str) -> Message | None:
     """The message of a trace number, written `XXXXXX-XXXXXXXX`."""
     return _one(conn, messages.c.trace == trace)
+
+
+def traces(conn: Connection, ids: Collection[int]) -> dict[int, str]:
+    """The trace numbers of these messages."""
+    return {
+        row.id: row.trace for row in conn.execute(select(messages.c.id, messages.c.trace).where(messages.c.id.in_(ids)))
+    }
 
 
 def known(conn: Connection, fingerprints: Sequence[bytes]) -> dict[bytes, tuple[int, str]]:

@@ -53,8 +53,8 @@ def download(
     try:
         if tout == bool(given):
             raise RuleError("choix", "Choisissez tout le journal, ou bien un praticien, une période, un identifiant.")
-        selection = None if tout else _selection(reader, **{name: str(value) for name, value in given.items()})
-        count, bundle = _made(reader, selection, now)
+        selection = None if tout else selection_of(reader, **{name: str(value) for name, value in given.items()})
+        count, bundle = made(reader, selection, now)
     except ProofError as fault:
         return reader.page("export.html", status=422, given=given, wrong=fault.sentence)
     except RuleError as error:
@@ -64,10 +64,11 @@ def download(
     reader.note(Looked(Look.EXPORT, practitioner_id=account, data=said))
     name = f"trace-{utc(now):%Y%m%dT%H%M%S}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(_blocks(bundle), media_type="application/zip", headers=headers)
+    return StreamingResponse(blocks(bundle), media_type="application/zip", headers=headers)
 
 
-def _selection(reader: Reader, ps: str = "", depuis: str = "", jusqu_a: str = "", identifiant: str = "") -> Selection:
+def selection_of(reader: Reader, ps: str = "", depuis: str = "", jusqu_a: str = "", identifiant: str = "") -> Selection:
+    """What was asked for. RuleError when it names nothing."""
     since, until = midnight(depuis), midnight(jusqu_a, 1)
     if (depuis and since is None) or (jusqu_a and until is None):
         raise RuleError("date", "Date attendue : AAAA-MM-JJ.")
@@ -81,14 +82,16 @@ def _selection(reader: Reader, ps: str = "", depuis: str = "", jusqu_a: str = ""
     return Selection(id_of(account), since, until, ids)
 
 
-def _made(reader: Reader, selection: Selection | None, now: int) -> tuple[int, IO[bytes]]:
+def made(reader: Reader, selection: Selection | None, now: int) -> tuple[int, IO[bytes]]:
+    """How many events, and the bundle, in a file that has no name any more."""
     with TemporaryDirectory(prefix="oct-export-") as folder:
         path = Path(folder) / "lot.zip"
         count = export(reader.workshop.store, path, selection, now)
         return count, path.open("rb")
 
 
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+def blocks(file: IO[bytes]) -> Iterator[bytes]:
+    """The file, piece by piece; closed at the end."""
     with file:
         while block := file.read(_BLOCK):
             yield block

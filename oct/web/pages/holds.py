@@ -87,10 +87,10 @@ def decide(
     """Shows what will be done; does it once it is confirmed."""
     given = {"quoi": quoi, "assureur": assureur, "ps": ps, "raison": raison}
     try:
-        decision = _read(reader, quoi, assureur.strip(), ps.strip(), raison.strip())
+        decision = decision_of(reader, quoi, assureur.strip(), ps.strip(), raison.strip())
         if not confirme:
             return _confirmation(reader, ident, decision, given)
-        _carry_out(desk, row_id(ident), decision, who.actor)
+        carry_out(desk, row_id(ident), decision, who.actor)
     except StoreError:
         raise
     except OctError as error:
@@ -98,7 +98,8 @@ def decide(
     return RedirectResponse(f"/retenues/{row_id(ident)}?fait={quoi}", status_code=303)
 
 
-def _read(reader: Reader, deed: str, insurer: str, number: str, reason: str) -> Decision:
+def decision_of(reader: Reader, deed: str, insurer: str, number: str, reason: str) -> Decision:
+    """What was asked for. RuleError when it names nobody, or says no reason."""
     match deed:
         case "liberer":
             return Decision(deed)
@@ -131,7 +132,8 @@ def _insurer(reader: Reader, text: str) -> Insurer:
     return named[0]
 
 
-def _carry_out(desk: Desk, hold_id: int, decision: Decision, actor: str) -> None:
+def carry_out(desk: Desk, hold_id: int, decision: Decision, actor: str) -> None:
+    """Does it; OctError says why it cannot be done."""
     if decision.deed == "refuser":
         refuse(desk.workshop, hold_id, actor, decision.reason)
     elif decision.practitioner is not None:

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/messages/{trace}/contenu")
 
 MayRead = Annotated[Identity, Depends(require(Right.READ_PAYLOADS))]
 _SHORTEST = 10
-_RECEIVED, _OPENED = "recu", "fichier"
+RECEIVED, OPENED = "recu", "fichier"
 
 
 @router.get("")
@@ -38,21 +38,19 @@ def download(
     _: MayRead,
     trace: str,
     raison: Annotated[str, Form(max_length=300)] = "",
-    quoi: Annotated[str, Form(max_length=10)] = _RECEIVED,
+    quoi: Annotated[str, Form(max_length=10)] = RECEIVED,
     hexa: Annotated[bool, Form()] = False,
 ) -> Response:
     """The bytes: the message as it was received, or the file that was in it."""
-    why = " ".join(raison.split())
     try:
-        if len(why) < _SHORTEST or not why.isprintable():
-            raise RuleError("raison", f"Dites pourquoi, en {_SHORTEST} caractères au moins.")
-        message, content = _content(reader, trace, opened=quoi == _OPENED)
+        why = reason_of(raison)
+        message, content = content_of(reader, trace, opened=quoi == OPENED)
     except StoreError:
         raise
     except OctError as error:
         return _form(reader, trace, wrong=error.sentence)
-    reader.note(_looked(message, raison=why, objet=quoi if quoi == _OPENED else _RECEIVED))
-    name = f"{message.trace}-{_OPENED if quoi == _OPENED else _RECEIVED}.{'hex.txt' if hexa else 'bin'}"
+    reader.note(looked_into(message, raison=why, objet=quoi if quoi == OPENED else RECEIVED))
+    name = f"{message.trace}-{OPENED if quoi == OPENED else RECEIVED}.{'hex.txt' if hexa else 'bin'}"
     return Response(
         content.hex(" ", 1).encode() if hexa else content,
         media_type="application/octet-stream",
@@ -60,7 +58,16 @@ def download(
     )
 
 
-def _content(reader: Reader, trace: str, *, opened: bool) -> tuple[Message, bytes]:
+def reason_of(text: str) -> str:
+    """Why somebody wants to read. RuleError when it is too short to say it."""
+    why = " ".join(text.split())
+    if len(why) < _SHORTEST or not why.isprintable():
+        raise RuleError("raison", f"Dites pourquoi, en {_SHORTEST} caractères au moins.")
+    return why
+
+
+def content_of(reader: Reader, trace: str, *, opened: bool) -> tuple[Message, bytes]:
+    """A message and its bytes, as received or the file that was in them. OctError when they cannot be had."""
     workshop = reader.workshop
     with reader.look() as (conn, _):
         message = message_named(conn, trace)
@@ -80,7 +87,8 @@ def _form(reader: Reader, trace: str, *, wrong: str = "") -> Response:
     )
 
 
-def _looked(message: Message, **data: str) -> Looked:
+def looked_into(message: Message, **data: str) -> Looked:
+    """What to write down of it."""
     return Looked(
         Look.PAYLOAD, message_id=message.id, practitioner_id=message.practitioner_id, insurer_id=message.insurer_id,
         data=data,

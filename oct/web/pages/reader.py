@@ -53,7 +53,7 @@ class Reader:
         """Writes a look down, with the page and with what was asked of it (without free text)."""
         said = {"page": self.request.url.path, **looked.data}
         if self.identity.token:
-            said["jeton"] = self.identity.token
+            said |= {"jeton": self.identity.token, "libelle": self.identity.label}
         told = replace(looked, data=said)
         note_look(self.workshop.store, told, actor=self.identity.actor, now=self.workshop.clock())
 

@@ -64,20 +64,22 @@ def send_again(
     try:
         if one.consignment_id is None:
             raise RuleError("retour-sans-ps", "Ce retour n'a été envoyé à aucun PS : décidez d'abord de sa retenue.")
-        address = _address(adresse.strip()) if adresse.strip() else None
+        address = checked_address(adresse.strip()) if adresse.strip() else None
         done = redeliver(desk.workshop, [one], who.actor, address)
     except RuleError as error:
         return _page(reader, ident, wrong=error.sentence)
-    return RedirectResponse(f"/retours/{one.id}?fait={_outcome(done)}", status_code=303)
+    return RedirectResponse(f"/retours/{one.id}?fait={outcome_of(done)}", status_code=303)
 
 
-def _address(text: str) -> str:
+def checked_address(text: str) -> str:
+    """An address, in lower case. RuleError when it is none."""
     if len(text) > ADDRESS_LENGTH or ADDRESS.fullmatch(text) is None:
         raise RuleError("adresse-incorrecte", "Cette adresse n'est pas correcte.")
     return text.lower()
 
 
-def _outcome(done: Redelivered) -> str:
+def outcome_of(done: Redelivered) -> str:
+    """`envoye`, `attend` (it waits already), or `parti` (it exists no more)."""
     if done.sent:
         return "envoye"
     return "attend" if done.waiting else "parti"
