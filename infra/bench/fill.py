@@ -44,7 +44,8 @@ def fill(url: str, count: int) -> None:
     with store.begin() as conn:
         indexes = [index for table in metadata.tables.values() for index in table.indexes]
         if store.dialect == "postgresql":
-            conn.execute(text("SET LOCAL statement_timeout = 0"))
+            for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                conn.execute(text(f"SET LOCAL {limit} = 0"))
             conn.execute(text("SET LOCAL session_replication_role = replica"))  # no look-up for each reference
         else:
             conn.exec_driver_sql("PRAGMA cache_size = -1000000")

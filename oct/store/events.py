@@ -8,22 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, select, union
+from sqlalchemy import CompoundSelect, Connection, select, union
 
+from oct.store.browse.search import search
 from oct.store.rows import columns, insert_all, insert_rows, values
 from oct.store.tables import (
-    consignments,
     event_details,
     events,
-    files,
-    invoices,
     lots,
-    messages,
     return_lots,
     returns,
 )
@@ -36,7 +32,7 @@ _SALT = 16
 """Bytes without which a digest would give away a detail that was removed: there are few readers to guess."""
 
 _FOUND = 500
-"""How many messages one identifier may lead to: a bare lot number is shared by many, and the newest are given."""
+"""How many messages one identifier may lead to: a bare lot number is shared by many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,61 +76,12 @@ def of_message(conn: Connection, message_id: int) -> list[Event]:
 def find(conn: Connection, identifier: str) -> list[int]:
     """The ids of the messages that an identifier leads to, and of those that answer them or that they answer.
 
-    The identifier is a trace number (with or without dash, any case), a compostage, a Message-ID (with or without
-    angle brackets), a file id, a lot (`number`, or `PS number/number/date`), or an invoice number. Oldest first, and
-    the newest 500 when there are more.
+    The identifier is whatever `search` knows that names a message, a lot or an invoice. Oldest first, and 500 at most.
     """
-    meanings = list(_meanings(identifier.strip()))
-    if not meanings:
-        return []
-    direct = _ids(conn, union(*meanings))
-    return sorted(direct | _ids(conn, _answering(direct)))[-_FOUND:]
-
-
-def _ids(conn: Connection, statement: CompoundSelect[int]) -> set[int]:
-    return set(conn.execute(statement).scalars())
-
-
-def _meanings(text: str) -> Iterator[Select[int]]:
-    """What the identifier can mean, by its shape."""
-    bare = text.strip("<>")
-    code = re.sub(r"[\s-]", "", text).upper()
-    if "@" in bare:
-        both = [bare, f"<{bare}>"]
-        yield select(messages.c.id).where(messages.c.message_id.in_(both))
-        yield from _sent(consignments.c.message_uid.in_(both))
-    elif text.count("/") == 2:
-        ps_number, number, lot_date = text.split("/")
-        yield _newest_lots((lots.c.ps_number == ps_number) & (lots.c.number == number) & (lots.c.lot_date == lot_date))
-    elif re.fullmatch("[0-9]{19}", code):
-        yield select(messages.c.id).where(messages.c.compostage == code)
-        yield from _sent(consignments.c.compostage == code)
-    elif re.fullmatch("[0-9A-Z]{14}", code):
-        spelt = code.translate(str.maketrans("OIL", "011"))
-        yield select(messages.c.id).where(messages.c.trace == f"{spelt[:6]}-{spelt[6:]}")
-    elif re.fullmatch("[0-9A-Z]{1,9}", code):
-        yield from _short(code)
-
-
-def _short(code: str) -> Iterator[Select[int]]:
-    yield _newest_lots(lots.c.id.in_(select(invoices.c.lot_id).where(invoices.c.number == code)))
-    if len(code) == 6:
-        yield select(files.c.message_id).where(files.c.file_id == code)
-        yield from _sent(consignments.c.file_id == code)
-    if len(code) == 3:
-        yield _newest_lots(lots.c.number == code)
-
-
-def _sent(condition: ColumnElement[bool]) -> Iterator[Select[int]]:
-    """The messages that sendings came of; several when their lots left together (A15)."""
-    yield select(consignments.c.message_id).where(condition)
-    yield select(lots.c.message_id).join(consignments, consignments.c.id == lots.c.consignment_id).where(condition)
-
-
-def _newest_lots(condition: ColumnElement[bool]) -> Select[int]:
-    """As a subquery, so that its order and limit stay its own inside a union."""
-    newest = select(lots.c.message_id).where(condition).order_by(lots.c.id.desc()).limit(_FOUND).subquery()
-    return select(newest.c.message_id)
+    found = search(conn, identifier, _FOUND)
+    direct = {message.id for message in found.messages} | {one.of.message_id for one in found.lots}
+    direct |= {lot.message_id for _, lot in (one.of for one in found.invoices)}
+    return sorted(direct | set(conn.execute(_answering(direct)).scalars()))[-_FOUND:] if direct else []
 
 
 def _answering(message_ids: set[int]) -> CompoundSelect[int]:

@@ -44,6 +44,7 @@ class Found:
     practitioners: tuple[int, ...] = ()
     insurers: tuple[int, ...] = ()
     more: bool = False
+    limit: int = LIMIT
 
     @property
     def count(self) -> int:
@@ -51,10 +52,10 @@ class Found:
         return sum(map(len, (self.messages, self.lots, self.invoices, self.practitioners, self.insurers)))
 
 
-def search(conn: Connection, text: str) -> Found:
-    """What a text leads to, whatever the text."""
+def search(conn: Connection, text: str, limit: int = LIMIT) -> Found:
+    """What a text leads to, whatever the text: at most `limit` of each kind."""
     read = meanings(text)
-    found = Found(read)
+    found = Found(read, limit=limit)
     found = _with_messages(conn, found, read)
     for meaning in read:
         if look_up := _LOOK_UPS.get(meaning.kind):
@@ -66,13 +67,13 @@ def _with_messages(conn: Connection, found: Found, read: Sequence[Meaning]) -> F
     statements = [statement for meaning in read for statement in _message_ids(meaning)]
     if not statements:
         return found
-    ids = set(conn.execute(union(*(_limited(statement) for statement in statements))).scalars()) - {None}
+    ids = set(conn.execute(union(*(_limited(statement, found.limit) for statement in statements))).scalars()) - {None}
     if not ids:
         return found
-    newest = sorted(ids, reverse=True)[:LIMIT]
+    newest = sorted(ids, reverse=True)[: found.limit]
     rows = conn.execute(select(*columns(messages, Message)).where(messages.c.id.in_(newest)))
     kept = sorted((Message(*row) for row in rows), key=lambda message: -message.id)
-    return replace(found, messages=tuple(kept), more=found.more or len(ids) > LIMIT)
+    return replace(found, messages=tuple(kept), more=found.more or len(ids) > found.limit)
 
 
 def _message_ids(meaning: Meaning) -> Iterator[Select[Any]]:
@@ -83,19 +84,25 @@ def _message_ids(meaning: Meaning) -> Iterator[Select[Any]]:
             yield select(messages.c.id).where(messages.c.trace == given)
         case Kind.COMPOSTAGE:
             yield select(messages.c.id).where(messages.c.compostage == given)
-            yield select(consignments.c.message_id).where(consignments.c.compostage == given)
+            yield from _sent(consignments.c.compostage == given)
         case Kind.MESSAGE_ID:
             both = [given, f"<{given}>"]
             yield select(messages.c.id).where(messages.c.message_id.in_(both))
-            yield select(consignments.c.message_id).where(consignments.c.message_uid.in_(both))
+            yield from _sent(consignments.c.message_uid.in_(both))
         case Kind.FILE:
             yield select(files.c.message_id).where(files.c.file_id == given).order_by(files.c.id.desc())
-            yield select(consignments.c.message_id).where(consignments.c.file_id == given)
+            yield from _sent(consignments.c.file_id == given)
 
 
-def _limited(statement: Select[Any]) -> Select[Any]:
+def _sent(condition: ColumnElement[bool]) -> Iterator[Select[Any]]:
+    """The messages that sendings came of; several when their lots left together (A15)."""
+    yield select(consignments.c.message_id).where(condition)
+    yield select(lots.c.message_id).join(consignments, consignments.c.id == lots.c.consignment_id).where(condition)
+
+
+def _limited(statement: Select[Any], limit: int) -> Select[Any]:
     """As a subquery, so that its order and limit stay its own inside a union."""
-    some = statement.limit(LIMIT + 1).subquery()
+    some = statement.limit(limit + 1).subquery()
     return select(*some.c)
 
 
@@ -107,9 +114,9 @@ def _with_lots(conn: Connection, found: Found, meaning: Meaning) -> Found:
     if meaning.date:
         statement = statement.where(lots.c.lot_date == meaning.date)
     newest = (lots.c.lot_date.desc(), lots.c.ps_number.desc())
-    rows = conn.execute(statement.order_by(*newest).limit(LIMIT + 1)).all()
-    kept = tuple(Traced(Lot(*row[:-1]), row[-1]) for row in rows[:LIMIT])
-    return replace(found, lots=(*found.lots, *kept), more=found.more or len(rows) > LIMIT)
+    rows = conn.execute(statement.order_by(*newest).limit(found.limit + 1)).all()
+    kept = tuple(Traced(Lot(*row[:-1]), row[-1]) for row in rows[: found.limit])
+    return replace(found, lots=(*found.lots, *kept), more=found.more or len(rows) > found.limit)
 
 
 def _with_invoices(conn: Connection, found: Found, meaning: Meaning) -> Found:
@@ -127,10 +134,10 @@ def _invoices(conn: Connection, found: Found, chosen: ColumnElement[bool], order
         .join(messages, messages.c.id == lots.c.message_id)
         .where(chosen)
     )
-    rows = conn.execute(statement.order_by(order).limit(LIMIT + 1)).all()
+    rows = conn.execute(statement.order_by(order).limit(found.limit + 1)).all()
     cut = len(of_invoice)
-    kept = tuple(Traced((Invoice(*row[:cut]), Lot(*row[cut:-1])), row[-1]) for row in rows[:LIMIT])
-    return replace(found, invoices=(*found.invoices, *kept), more=found.more or len(rows) > LIMIT)
+    kept = tuple(Traced((Invoice(*row[:cut]), Lot(*row[cut:-1])), row[-1]) for row in rows[: found.limit])
+    return replace(found, invoices=(*found.invoices, *kept), more=found.more or len(rows) > found.limit)
 
 
 def _with_patient(conn: Connection, found: Found, meaning: Meaning) -> Found:
@@ -170,9 +177,9 @@ def _with_amo(conn: Connection, found: Found, meaning: Meaning) -> Found:
 
 
 def _with_insurers(conn: Connection, found: Found, condition: ColumnElement[bool]) -> Found:
-    ids = conn.execute(select(insurers.c.id).where(condition).limit(LIMIT + 1)).scalars().all()
-    known = dict.fromkeys((*found.insurers, *sorted(ids[:LIMIT])))
-    return replace(found, insurers=tuple(known), more=found.more or len(ids) > LIMIT)
+    ids = conn.execute(select(insurers.c.id).where(condition).limit(found.limit + 1)).scalars().all()
+    known = dict.fromkeys((*found.insurers, *sorted(ids[: found.limit])))
+    return replace(found, insurers=tuple(known), more=found.more or len(ids) > found.limit)
 
 
 _LOOK_UPS: dict[Kind, Callable[[Connection, Found, Meaning], Found]] = {

@@ -7,7 +7,6 @@ knows, which is held (L6).
 from __future__ import annotations
 
 import io
-import json
 import random
 import re
 import shutil
@@ -20,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from oct.cli import main
 from oct.clock import paris, system_clock
@@ -34,8 +32,8 @@ from oct.simulators.insurer import Insurer
 from oct.simulators.parties import Amc, Caisse, Network, Sender
 from oct.simulators.practitioner import Mailbox, PractitionerSoftware
 from oct.simulators.traffic import ClaimFile, Claims
-from oct.store.events import READING
-from oct.store.tables import consignments, events, messages
+from oct.store.browse.log import readings_page
+from oct.store.tables import consignments, messages
 from tests.adapters.cli.desk import AMC, OFFICIAL, PRACTITIONERS, Office, Result
 
 SENDER = Sender("421234567", "ER", "CABINET DU PONT")
@@ -314,7 +312,7 @@ def test_a_patient_s_claims_are_found_by_the_nir_which_is_written_nowhere(
     for path in after.folder.glob("oct.db*"):
         assert nir.encode() not in path.read_bytes()
     with after.database() as conn:
-        said = conn.execute(select(events.c.data).where(events.c.kind == READING)).scalars()
+        said = [one.event.data["pseudonymes"] for one in readings_page(conn).rows if one.event is not None]
         assert sum(found["pseudonymes"][0] in one for one in said) == 2
 
 
@@ -327,11 +325,10 @@ def test_j3_who_has_traffic_shown_is_written_down(after: Office, played: Played)
     after("returns", "list")
     assert after("trace", "show", played.trace, "--json").json["evenements"] == told
     with after.database() as conn:
-        query = select(events.c.outcome, events.c.actor, events.c.data).where(events.c.kind == "consulte")
-        rows = conn.execute(query.order_by(events.c.id)).all()
-    assert {row.outcome for row in rows} == {"commande"}
-    assert all(row.actor.startswith("cli:") for row in rows)
-    commands = [json.loads(row.data)["commande"] for row in rows]
-    assert json.loads(rows[1].data) == {"commande": "trace show", "signes": 13, "trouve": 0}
+        looks = [one.event for one in reversed(readings_page(conn).rows) if one.event is not None]
+    assert {look.outcome for look in looks} == {"commande"}
+    assert all(look.actor.startswith("cli:") for look in looks)
+    commands = [look.data["commande"] for look in looks]
+    assert looks[1].data == {"commande": "trace show", "signes": 13, "trouve": 0}
     assert commands == ["trace show", "trace show", "held list", "held show", "returns list", "trace show"]
-    assert json.loads(rows[0].data)["cherche"] == played.trace
+    assert looks[0].data["cherche"] == played.trace
