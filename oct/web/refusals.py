@@ -51,6 +51,14 @@ class NotFoundError(RefusalError):
     sentence = "Cette page n'existe pas."
 
 
+class ConflictError(RefusalError):
+    """What was asked for has been decided already."""
+
+    status = 409
+    code = "deja-decide"
+    sentence = "C'est déjà décidé : relisez avant de recommencer."
+
+
 class TooManyError(RefusalError):
     """Too many failed sign-ins, for a while."""
 

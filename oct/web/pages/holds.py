@@ -19,11 +19,12 @@ from oct.errors import OctError, RuleError, StoreError
 from oct.steps.attribution import give
 from oct.steps.reading import Look, Looked
 from oct.steps.release import refuse, release
+from oct.steps.workshop import Workshop
 from oct.store import holds, lots, messages
 from oct.store.browse import listings
 from oct.store.browse.search import search
 from oct.store.holds import Hold, HoldSubject
-from oct.web.desk import Desk, DeskGiven
+from oct.web.desk import DeskGiven
 from oct.web.identity import Identity, Right, require
 from oct.web.pages.reader import Reader, Reading, filters, found, listed, row_id
 
@@ -90,7 +91,7 @@ def decide(
         decision = decision_of(reader, quoi, assureur.strip(), ps.strip(), raison.strip())
         if not confirme:
             return _confirmation(reader, ident, decision, given)
-        carry_out(desk, row_id(ident), decision, who.actor)
+        carry_out(desk.workshop, row_id(ident), decision, who.actor)
     except StoreError:
         raise
     except OctError as error:
@@ -132,14 +133,14 @@ def _insurer(reader: Reader, text: str) -> Insurer:
     return named[0]
 
 
-def carry_out(desk: Desk, hold_id: int, decision: Decision, actor: str) -> None:
+def carry_out(workshop: Workshop, hold_id: int, decision: Decision, actor: str) -> None:
     """Does it; OctError says why it cannot be done."""
     if decision.deed == "refuser":
-        refuse(desk.workshop, hold_id, actor, decision.reason)
+        refuse(workshop, hold_id, actor, decision.reason)
     elif decision.practitioner is not None:
-        give(desk.workshop, hold_id, actor, decision.practitioner)
+        give(workshop, hold_id, actor, decision.practitioner)
     else:
-        release(desk.workshop, hold_id, actor, decision.insurer)
+        release(workshop, hold_id, actor, decision.insurer)
 
 
 def _confirmation(reader: Reader, ident: str, decision: Decision, given: Mapping[str, str]) -> Response:
