@@ -42,12 +42,14 @@ from oct.smtp.door import Door
 from oct.smtp.mx import mx_routes
 from oct.smtp.tls import server_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
+from oct.steps.door_alerts import door_alerts
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.publish import HeadMail, HeadStamps
 from oct.steps.purge import Limits
 from oct.steps.runner import Bell, Pace, Runner
 from oct.steps.seal import Sealer
 from oct.steps.sign_in import SignIn, SignInRules
+from oct.steps.upkeep import upkeep_alerts
 from oct.steps.workshop import QuarantineBounds, Rules, Workshop
 from oct.store.engine import Store, open_store
 from oct.store.names import holding
@@ -283,6 +285,14 @@ def pop_door(settings: Settings, mailboxes: HostedMailboxes) -> PopServer:
     )
 
 
+def standing_alerts(settings: Settings, store: Store, now: int) -> list[str]:
+    """What needs a person besides the traffic: the trace itself, the door, the disk (K1)."""
+    return [
+        *upkeep_alerts(store, settings.journal.heads, retention_limits(settings), now),
+        *door_alerts(store, settings.store.url, settings.store.min_free, now),
+    ]
+
+
 def web_door(settings: Settings, workshop: Workshop) -> WebServer:
     """The console and the API. The room is imported here: only the process that serves it has its libraries to load."""
     from oct.web.app import create_app
@@ -298,9 +308,12 @@ def web_door(settings: Settings, workshop: Workshop) -> WebServer:
         SignInRules(idle=web.idle, longest=web.session, bound=web.bound),
     )
     rules = WebRules(hosts=_web_hosts(settings), max_request=web.max_request, probe_networks=web.probes)
+    desk = Desk(
+        workshop, sign_in, rules, partial(_keys_there, settings), partial(standing_alerts, settings, workshop.store)
+    )
     return WebServer(
         web.listen,
-        create_app(Desk(workshop, sign_in, rules, partial(_keys_there, settings))),
+        create_app(desk),
         tls=_tls(web) or _tls(settings.smtp),
         proxies=[str(network) for network in web.proxies],
     )

@@ -24,11 +24,10 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     Sortie 1 si quelque chose demande une personne.
     """
-    from oct.bootstrap import retention_limits
+    from oct.bootstrap import standing_alerts
     from oct.cli.certs import findings_at
     from oct.steps.alerts import traffic_alerts
-    from oct.steps.door_alerts import door_alerts, refusals_of_the_day
-    from oct.steps.upkeep import upkeep_alerts
+    from oct.steps.door_alerts import refusals_of_the_day
     from oct.store.overview import overview
 
     with at_desk(config) as desk:
@@ -37,8 +36,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             refused = refusals_of_the_day(conn, desk.now)
         findings = [one for one in findings_at(desk) if one.needs_a_person]
         alerts = [*traffic_alerts(seen, desk.now), *(f"{one.what} : {one.sentence}" for one in findings)]
-        alerts += upkeep_alerts(desk.store, desk.settings.journal.heads, retention_limits(desk.settings), desk.now)
-        alerts += door_alerts(desk.store, desk.settings.store.url, desk.settings.store.min_free, desk.now)
+        alerts += standing_alerts(desk.settings, desk.store, desk.now)
     if as_json:
         print_json({**_document(seen, findings, alerts), "refus_du_jour": refused})
     else:

@@ -33,6 +33,8 @@ class Desk:
     rules: WebRules = field(default_factory=WebRules)
     keys_there: Callable[[], bool] = lambda: True
     """Whether the keys that the concentrator works with can be read."""
+    alerts: Callable[[int], list[str]] = lambda _: []
+    """What needs a person at an instant (ms), besides the traffic and the certificates."""
 
 
 def desk_of(request: Request) -> Desk:

@@ -28,7 +28,6 @@ _MENU = (
     ("Certificats", "/certificats", Right.READ_TRACE),
     ("Journal", "/journal", Right.READ_TRACE),
     ("Accès", "/acces", Right.ADMINISTER),
-    ("Rapports", "/rapports", Right.READ_TRACE),
     ("Comptes", "/comptes", Right.ADMINISTER),
 )
 

@@ -4,18 +4,23 @@ person (K1). Counts only; the part that refreshes itself writes no event of its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from markupsafe import Markup
+from sqlalchemy import Connection
 
 from oct.clock import paris
 from oct.domain import words
 from oct.steps.alerts import traffic_alerts
+from oct.steps.door_alerts import refusals_of_the_day
+from oct.steps.register.validity import look_over
 from oct.store import certificates
 from oct.store.overview import DAY_MS, HOUR_MS, arrivals, overview, refusing, unfinished_by_insurer
+from oct.store.registry import Snapshot
+from oct.web.desk import Desk, DeskGiven
 from oct.web.drawing.flow_chart import flow_chart
 from oct.web.pages.reader import Reader, Reading
 from oct.web.rendering import render
@@ -30,18 +35,18 @@ _TURNS = 20
 
 
 @router.get("/")
-def board(reader: Reading) -> Response:
+def board(reader: Reading, desk: DeskGiven) -> Response:
     """The whole board."""
-    return reader.page("home.html", **_seen(reader, 0))
+    return reader.page("home.html", **_seen(reader, desk, 0))
 
 
 @router.get("/etat")
-def state(reader: Reading, tour: Annotated[int, Query(ge=0)] = 0) -> Response:
+def state(reader: Reading, desk: DeskGiven, tour: Annotated[int, Query(ge=0)] = 0) -> Response:
     """What refreshes itself, for a while: a page that nobody looks at any more must not keep its session open."""
-    return render(reader.request, "board_state.html", **_seen(reader, min(tour, _TURNS)))
+    return render(reader.request, "board_state.html", **_seen(reader, desk, min(tour, _TURNS)))
 
 
-def _seen(reader: Reader, turn: int) -> dict[str, Any]:
+def _seen(reader: Reader, desk: Desk, turn: int) -> dict[str, Any]:
     now = reader.workshop.clock()
     with reader.look() as (conn, register):
         seen = overview(conn, now)
@@ -50,6 +55,8 @@ def _seen(reader: Reader, turn: int) -> dict[str, Any]:
         days = arrivals(conn, now - _DAYS * DAY_MS, DAY_MS)
         ending = certificates.ending(conn, now + _SOON_MS)
         refused = refusing(conn)
+        turned_away = refusals_of_the_day(conn, now)
+        findings = list(_own_findings(conn, reader, register, now))
     return {
         "now": now,
         "turn": turn,
@@ -60,7 +67,8 @@ def _seen(reader: Reader, turn: int) -> dict[str, Any]:
             ("Envois", _named(seen.consignments, words.CONSIGNMENT)),
         ),
         "seen": seen,
-        "alerts": list(traffic_alerts(seen, now)),
+        "alerts": [*traffic_alerts(seen, now), *findings, *desk.alerts(now)],
+        "turned_away": turned_away,
         "insurers": sorted(
             ((register.directory.insurers.get(insurer_id or 0), counts) for insurer_id, counts in waiting.items()),
             key=lambda one: -sum(one[1].values()),
@@ -70,6 +78,14 @@ def _seen(reader: Reader, turn: int) -> dict[str, Any]:
         "hours": _chart("Messages reçus, par heure", hours, now // HOUR_MS, _HOURS, HOUR_MS, "%Hh"),
         "days": _chart("Messages reçus, par jour", days, now // DAY_MS, _DAYS, DAY_MS, "%d/%m"),
     }
+
+
+def _own_findings(conn: Connection, reader: Reader, register: Snapshot, now: int) -> Iterator[str]:
+    """What is wrong with the concentrator's own certificates and the lists; the others are a table of the board."""
+    own, lists = reader.workshop.opener.keys.keys, certificates.revocation_lists(conn)
+    for one in look_over([], lists, own, register.trust, now):
+        if one.needs_a_person:
+            yield f"{one.what} : {one.sentence}"
 
 
 def _named(counts: Mapping[str, int], names: Mapping[str, str]) -> list[tuple[str, str, int]]:

@@ -94,7 +94,7 @@ def test_an_unexpected_exception_is_one_line_without_its_text(office: Office, mo
     def broken(*_: object) -> None:
         raise ValueError("secret")
 
-    monkeypatch.setattr(status, "_alerts", broken)
+    monkeypatch.setattr(status, "_refusals", broken)
     quiet = office("status")
     assert quiet.code == 1
     assert "Erreur inattendue (ValueError)" in quiet.err
