@@ -43,9 +43,11 @@ from oct.smtp.mx import mx_routes
 from oct.smtp.tls import server_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.door_alerts import door_alerts
+from oct.steps.logbook import Logbook
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.publish import HeadMail, HeadStamps
 from oct.steps.purge import Limits
+from oct.steps.recovery import find as find_gap
 from oct.steps.runner import Bell, Pace, Runner
 from oct.steps.seal import Sealer
 from oct.steps.sign_in import SignIn, SignInRules
@@ -77,9 +79,25 @@ def open_vault(settings: Settings) -> Vault:
     return Vault(masters, max(masters))
 
 
+def check_not_restored(settings: Settings, store: Store) -> None:
+    """ConfigurationError when the database is older than what was published of it: it would send again (T5)."""
+    gap = find_gap(store, settings.journal.heads)
+    if gap is not None:
+        raise ConfigurationError(
+            "base-restauree",
+            f"La base a {gap.first} événements scellés, {gap.published.size} ont été publiés : c'est une copie "
+            "antérieure, restaurée. « oct recover » dit ce qui manque et retient ce qui a pu partir.",
+        )
+
+
 def open_sealer(settings: Settings, workshop: Workshop) -> Sealer:
     """What puts the events under signed heads."""
     return Sealer(workshop.store, _signer(settings), settings.journal.heads, workshop.clock)
+
+
+def open_logbook(settings: Settings, workshop: Workshop) -> Logbook:
+    """What tells outside the database what was accepted and handed over."""
+    return Logbook(workshop.store, settings.journal.logbook)
 
 
 def publishing(settings: Settings, workshop: Workshop) -> list[Callable[[], int]]:

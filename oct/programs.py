@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from oct.bootstrap import (
     door,
     hosted,
+    open_logbook,
     open_sealer,
     open_workshop,
     pop_door,
@@ -192,7 +193,8 @@ def beat(settings: Settings, workshop: Workshop, looks: Sequence[Callable[[], in
 def _proofs(settings: Settings, workshop: Workshop) -> list[Lookout]:
     """What keeps the trace. Sealing is on a thread of its own: neither a long sweep nor an authority that is slow must
     make the heads late. What stopped last is sealed at the end."""
-    seals = Lookout([open_sealer(settings, workshop).run], SEAL_MS, lambda: None, once_more=True)
+    proofs = [open_sealer(settings, workshop).run, open_logbook(settings, workshop).run]
+    seals = Lookout(proofs, SEAL_MS, lambda: None, once_more=True)
     purges = partial(purge, workshop.store, workshop.clock, retention_limits(settings))
     return [
         seals,

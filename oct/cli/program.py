@@ -18,6 +18,7 @@ from oct.cli import (
     keys,
     migrate,
     ps,
+    recover,
     returns,
     run,
     simulate,
@@ -42,6 +43,7 @@ def command() -> Any:
         bench.bench,
         config.config,
         status.status,
+        recover.recover,
     ):
         program.command()(single)
     for name, noun in (

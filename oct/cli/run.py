@@ -78,12 +78,14 @@ def run(
 
 
 async def _serve(settings: Settings, role: Role, given: str, prepare: Callable[[], None]) -> None:
-    from oct.bootstrap import alone, open_workshop
+    from oct.bootstrap import alone, check_not_restored, open_workshop
 
     check_database(settings, role)
     name = process_name(role, given)
     with alone(settings, name):
-        program = _program(settings, open_workshop(settings), role, name, prepare)
+        workshop = open_workshop(settings)
+        check_not_restored(settings, workshop.store)
+        program = _program(settings, workshop, role, name, prepare)
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         _on_first_signal(lambda: loop.call_soon_threadsafe(stopping.set))

@@ -137,11 +137,13 @@ class KeysSection(Section):
 
 
 class JournalSection(Section):
-    """The proof of the trace: `keys` sign its heads, `heads` is the file they are published in; some also leave by mail
+    """The proof of the trace: `keys` sign its heads, `heads` is the file they are published in, `logbook` that of what
+    was accepted and handed over (T5); some also leave by mail
     and are stamped by an authority (RFC 3161)."""
 
     keys: Path = Path("keys/journal")
     heads: Path = Path("tetes.jsonl")
+    logbook: Path = Path("registre.jsonl")
     mail: OptionalAddress = ""
     mail_every: Duration = 3_600_000
     timestamp_url: WebAddress = ""

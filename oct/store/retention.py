@@ -11,7 +11,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select, text, union, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    union,
+    update,
+)
 
 from oct.domain.journey import AWAITING, ConsignmentState, LotState, MessageState
 from oct.store import counters
@@ -78,13 +92,17 @@ def _unsettled(before: int, unanswered: int) -> ColumnElement[bool]:
 
 def _moving(before: int) -> ColumnElement[bool]:
     """Whether something of the message, or the same bytes of another, still moves or was delivered lately."""
-    waits = or_(
-        _OTHER.c.state.in_((ConsignmentState.GATHERING, ConsignmentState.WAITING)),
-        func.coalesce(_OTHER.c.delivered_at, _OTHER.c.created_at) >= before,
-        exists().where(holds.c.consignment_id == _OTHER.c.id, holds.c.closed_at.is_(None)),
+    own = consignments.c.message_id == messages.c.id
+    same = and_(consignments.c.message_uid != "", _OTHER.c.message_uid == consignments.c.message_uid)
+    return or_(exists().where(own, _waits(consignments, before)), exists().where(own, same, _waits(_OTHER, before)))
+
+
+def _waits(sent: FromClause, before: int) -> ColumnElement[bool]:
+    return or_(
+        sent.c.state.in_((ConsignmentState.GATHERING, ConsignmentState.WAITING)),
+        func.coalesce(sent.c.delivered_at, sent.c.created_at) >= before,
+        exists().where(holds.c.consignment_id == sent.c.id, holds.c.closed_at.is_(None)),
     )
-    same = _OTHER.c.message_uid == consignments.c.message_uid
-    return exists().where(consignments.c.message_id == messages.c.id, same, waits)
 
 
 def _in_a_mailbox(before: int) -> ColumnElement[bool]:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from oct.trace.verify import TreeHead, key_id, read_head, signed_text
 
-_TAIL = 4096
+_TAIL = 1 << 16
 """Longer than any line."""
 
 
@@ -79,10 +79,15 @@ def last_published(path: Path) -> TreeHead | None:
 
 def publish(path: Path, heads: Sequence[TreeHead]) -> None:
     """Appends heads, in their order."""
+    append_lines(path, [head.line() for head in heads])
+
+
+def append_lines(path: Path, lines: Sequence[bytes]) -> None:
+    """Appends lines; they are on disk when this returns. One that a crash left unfinished is taken away first."""
     created = not path.exists()
     with path.open("ab") as file:
         file.truncate(_whole_lines(path))
-        file.write(b"".join(head.line() + b"\n" for head in heads))
+        file.write(b"".join(line + b"\n" for line in lines))
         file.flush()
         os.fsync(file.fileno())
     if created:

@@ -1,0 +1,58 @@
+"""Writes outside the database what was accepted and what was handed over, so that a restore can tell it (T5).
+
+Appends the canonical lines of the sealed events of receptions and deliveries to a file, in their order, after each
+sealing: trace numbers, instants, digests, replies; no payload. What was appended and not noted is appended again; who
+reads it takes each line once. Failure: StoreError "registre-non-ecrit", and the next run goes on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oct.errors import StoreError
+from oct.store import counters, journal
+from oct.store.engine import Store
+from oct.trace.heads import append_lines
+from oct.trace.verify import read_event
+
+RECEIVED, HANDED_OVER = ("recu", "nouveau"), ("remise", "remis")
+_TOLD = (RECEIVED, HANDED_OVER)
+_REACHED = "journal:registre"
+"""The counter of the place before which all is in the file."""
+_PLACES = 5000
+
+
+class Logbook:
+    """The file; one process writes it, the one that seals."""
+
+    def __init__(self, store: Store, path: Path) -> None:
+        self._store = store
+        self._path = path
+
+    def run(self) -> int:
+        """Appends what was sealed since; how many events were looked at."""
+        done = 0
+        while some := self._append_some():
+            done += some
+        return done
+
+    def _append_some(self) -> int:
+        with self._store.read() as conn:
+            first = counters.value(conn, _REACHED)
+            end = min(journal.sealed_count(conn), first + _PLACES)
+            if first >= end:
+                return 0
+            told = [line for _, line in journal.lines(conn, end, first=first) if _is_told(line)]
+        if told:
+            try:
+                append_lines(self._path, told)
+            except OSError as cause:
+                raise StoreError("registre-non-ecrit", f"Le registre {self._path} ne peut pas être écrit.") from cause
+        with self._store.begin() as conn:
+            counters.advance(conn, _REACHED, end - first)
+        return end - first
+
+
+def _is_told(line: bytes) -> bool:
+    event = read_event(line)
+    return (event.get("kind"), event.get("outcome")) in _TOLD
