@@ -97,6 +97,8 @@ def _opening(story: Story) -> Step:
 
 def _branches(story: Story, insurers: Mapping[int, str]) -> Iterator[list[Step]]:
     for one in story.consignments:
+        if one.state == ConsignmentState.REPLACED:
+            continue  # its lots left in another (A15), which is in the story too
         carried = [lot for lot in story.lots if lot.consignment_id == one.id]
         if carried or one.insurer_id is not None:
             name = insurers.get(one.insurer_id or 0, one.recipient)

@@ -91,6 +91,15 @@ STORIES = {
             (RSP, [LotAnswer(1, LotState.REJECTED)]),
         ),
     ),
+    "grouped": story(
+        lots=(replace(LOT, consignment_id=9, state=LotState.DELIVERED),),
+        consignments=(
+            replace(SENT, state=ConsignmentState.REPLACED, delivered_at=None, replaced_by=9),
+            replace(SENT, id=9, kind="groupe", message_id=7, file_id="F00009"),
+            replace(SENT, id=10, insurer_id=2, file_id="", state=ConsignmentState.GATHERING, delivered_at=None,
+                    reply="", attempts=0),
+        ),
+    ),
     "waiting": story(message=replace(MESSAGE, state=MessageState.RECEIVED, ended_at=None)),
     "return_held": story(
         message=replace(MESSAGE, origin="assureur", insurer_id=1, practitioner_id=None),
