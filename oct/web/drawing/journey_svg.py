@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from oct.web.drawing.journey import Journey, Step, spoken
 from oct.web.drawing.svg import drawing, element, words
 
-BOX, LINE, GAP = 190, 17, 34
+BOX, LINE, GAP = 214, 17, 34
 _PAD, _MARGIN, _BETWEEN = 9, 8, 14
-_LETTERS = 27
-"""What fits into a box."""
+_LETTERS, _BOLD = 30, 25
+"""What fits into a box, in letters of the lines and of the title."""
 
 
 def journey_svg(journey: Journey) -> str:
@@ -47,7 +47,7 @@ def _row(steps: Sequence[Step], column: int, top: int, height: int) -> Iterator[
 
 
 def _box(step: Step, left: int, top: int, height: int) -> str:
-    texts = [element("text", words(step.title, _LETTERS), x=left + _PAD, y=top + LINE + 2, class_="title")]
+    texts = [element("text", words(step.title, _BOLD), x=left + _PAD, y=top + LINE + 2, class_="title")]
     texts += [
         element("text", words(line, _LETTERS), x=left + _PAD, y=top + LINE * (rank + 2) + 2)
         for rank, line in enumerate(_lines(step))
