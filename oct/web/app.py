@@ -1,7 +1,7 @@
 """The application: its routes, what answers when something is refused or fails, and what stands around all of it.
 
 A failure that nobody declared is logged by its type and place (`errors.described`) and answered by a page that says
-nothing of it. Pages answer people (HTML, French); whatever lies under `/api/` answers programs (JSON).
+nothing of it. Pages answer people (HTML, French); the API is an application of its own, mounted here (`oct.web.api`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from oct.web import own_pages, probes, sign_in_pages, users_pages
+from oct.web.api.application import create_api
 from oct.web.desk import Desk
 from oct.web.failures import answer_failures
 from oct.web.guard import Guard
@@ -34,6 +35,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.state.desk = desk
     for router in _ROUTERS:
         app.include_router(router)
+    app.mount("/api/v1", create_api(desk))
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     answer_failures(app)
     app.add_middleware(Guard, rules=desk.rules)

@@ -1,4 +1,4 @@
-"""What is answered when something is refused or fails: a page for people, JSON under `/api/`, never a detail."""
+"""What is answered when something is refused or fails: a page for people, a problem under `/api/`, never a detail."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from oct.errors import OctError, StoreError
-from oct.web.refusals import NotSignedInError, RefusalError, UnfinishedError
+from oct.web.problems import faults_of, problem
+from oct.web.refusals import NotFoundError, NotSignedInError, RefusalError, UnfinishedError
 from oct.web.rendering import render
 
 SIGN_IN, FIRST_SIGN_IN = "/connexion", "/premiere-connexion"
@@ -38,21 +39,27 @@ def answer_failures(app: FastAPI) -> None:
 
 def failure(request: Request, status: int, sentence: str = "", *, code: str = "") -> Response:
     """The answer for a status; `sentence` where the usual one says too little."""
+    if for_programs(request):
+        return problem(status, sentence, code=code)
     said = sentence or _SENTENCES.get(status, _SENTENCES[400])
-    if request.url.path.startswith("/api/"):
-        return JSONResponse({"code": code or f"http-{status}", "detail": said}, status_code=status)
     return render(request, "failure.html", status=status, code=status, sentence=said)
+
+
+def for_programs(request: Request) -> bool:
+    """Whether a program asked."""
+    return request.url.path.startswith("/api/")
 
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)
-    page = request.method == "GET" and not request.url.path.startswith("/api/")
+    page = request.method == "GET" and not for_programs(request)
     if page and isinstance(error, NotSignedInError):
         after = f"?suite={quote(request.url.path)}" if request.url.path != "/" else ""
         return RedirectResponse(f"{SIGN_IN}{after}", status_code=303)
     if page and isinstance(error, UnfinishedError):
         return RedirectResponse(FIRST_SIGN_IN, status_code=303)
-    answer = failure(request, error.status, error.sentence, code=error.code)
+    sentence = "" if for_programs(request) and isinstance(error, NotFoundError) else error.sentence
+    answer = failure(request, error.status, sentence, code=error.code)
     if isinstance(error, NotSignedInError):
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
@@ -65,7 +72,10 @@ def _http(request: Request, error: Exception) -> Response:
     return answer
 
 
-def _invalid(request: Request, _error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if for_programs(request):
+        return problem(422, code="valeur-incorrecte", faults=faults_of(error.errors()))
     return failure(request, 422)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse, Response
@@ -78,7 +78,7 @@ def checked_address(text: str) -> str:
     return text.lower()
 
 
-def outcome_of(done: Redelivered) -> str:
+def outcome_of(done: Redelivered) -> Literal["envoye", "attend", "parti"]:
     """`envoye`, `attend` (it waits already), or `parti` (it exists no more)."""
     if done.sent:
         return "envoye"
