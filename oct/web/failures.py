@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from oct.errors import OctError, StoreError
 from oct.web.problems import faults_of, problem
@@ -16,6 +18,7 @@ from oct.web.rendering import render
 
 SIGN_IN, FIRST_SIGN_IN = "/connexion", "/premiere-connexion"
 
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _SENTENCES = {
     400: "La demande n'est pas correcte.",
     403: "Cette action n'est pas permise.",
@@ -69,7 +72,19 @@ def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     answer = failure(request, error.status_code)
     answer.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(_allowed(request))
     return answer
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that some route takes at this path; the framework tells those of the first."""
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    return [
+        str(scope["method"])
+        for scope in asked
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 def _invalid(request: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool, StrictInt
 from sqlalchemy import Connection
 
 from oct.domain.rights import Role
@@ -95,7 +95,7 @@ class NewAccount(Document):
     identifiant: Line = told("2 à 32 lettres minuscules sans accent, chiffres ou « . _ - ».", "paul", max_length=32)
     nom: Name = told("Nom de la personne.", "Paul Invente", max_length=80)
     role: Role = told("Son rôle.", "operator")
-    contenus: bool = Field(False, description="S'il peut lire les contenus, avec un motif.")
+    contenus: StrictBool = Field(False, description="S'il peut lire les contenus, avec un motif.")
 
 
 class AccountChange(Document):
@@ -111,8 +111,8 @@ class NewToken(Document):
 
     libelle: Name = told("À quoi il servira.", "supervision", max_length=80)
     role: Role = told("Son rôle, au plus celui du compte.", "auditor")
-    jours: int = told("Combien de jours il servira.", 90, ge=1, le=3650)
-    contenus: bool = Field(False, description="S'il ouvre les contenus ; le compte doit en avoir le droit.")
+    jours: StrictInt = told("Combien de jours il servira.", 90, ge=1, le=3650)
+    contenus: StrictBool = Field(False, description="S'il ouvre les contenus ; le compte doit en avoir le droit.")
 
 
 class OneTimePassword(Document):

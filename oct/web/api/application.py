@@ -31,6 +31,7 @@ from oct.web.api.description import described
 from oct.web.desk import Desk
 from oct.web.failures import answer_failures, failure
 from oct.web.identity import peer_of
+from oct.web.refusals import RefusalError
 
 _PLACES, _PER_ADDRESS = 24, 8
 _NOUNS = (
@@ -97,7 +98,11 @@ class Places:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One call."""
         request = Request(scope)
-        peer = peer_of(request)
+        try:
+            peer = peer_of(request)
+        except RefusalError as error:
+            await failure(request, error.status, code=error.code)(scope, receive, send)
+            return
         if not self._admission.enter(peer):
             await failure(request, 429, code="trop-de-demandes")(scope, receive, send)
             return

@@ -7,22 +7,21 @@ leaves nothing behind.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from oct.clock import utc
 from oct.errors import RuleError
 from oct.steps.reading import Look, Looked
 from oct.trace.verify import ProofError
 from oct.web.api.calling import Call, Exporting, operation
-from oct.web.api.fields import Document, Line
+from oct.web.api.fields import Day, Document, Line
 from oct.web.pages.exports import blocks, made, selection_of
-from oct.web.pages.reader import filters
 from oct.web.refusals import BusyError
 
 router = APIRouter(prefix="/export", tags=["journal"])
@@ -33,11 +32,13 @@ _TURN = threading.Lock()
 class ExportAsked(Document):
     """Tout le journal, ou bien un praticien, une période, un identifiant."""
 
-    tout: bool = Field(False, description="Tout le journal ; rien d'autre n'est donné alors.", examples=[False])
-    ps: Line = Field("", description="Numéro d'un praticien.", max_length=20, examples=["991234567"])
-    depuis: Line = Field("", description="Premier jour, AAAA-MM-JJ.", max_length=10, examples=["2026-10-01"])
-    jusqu_a: Line = Field("", description="Dernier jour, AAAA-MM-JJ.", max_length=10, examples=["2026-12-31"])
-    identifiant: Line = Field("", description="Un identifiant (voir la recherche).", max_length=300, examples=[""])
+    tout: StrictBool = Field(False, description="Tout le journal ; rien d'autre n'est donné alors.", examples=[False])
+    ps: Line | None = Field(None, description="Numéro d'un praticien.", max_length=20, examples=["991234567"])
+    depuis: Day | None = Field(None, description="Premier jour.", examples=["2026-10-01"])
+    jusqu_a: Day | None = Field(None, description="Dernier jour.", examples=["2026-12-31"])
+    identifiant: Line | None = Field(
+        None, description="Un identifiant (voir la recherche).", max_length=300, examples=[None]
+    )
 
 
 @router.post(
@@ -54,12 +55,12 @@ class ExportAsked(Document):
 )  # fmt: skip
 def export(call: Exporting, asked: ExportAsked) -> StreamingResponse:
     """The bundle, as a file to keep."""
-    given = filters(**asked.model_dump(exclude={"tout"}))
+    given: dict[str, str] = asked.model_dump(exclude={"tout"}, exclude_none=True)
     if asked.tout == bool(given):
         raise RuleError("choix", "Choisissez tout le journal, ou bien un praticien, une période, un identifiant.")
     now = call.workshop.clock()
     with _turn():
-        count, account, bundle = _bundle(call, asked, now)
+        count, account, bundle = _bundle(call, asked, given, now)
     data = {**given, "tout": asked.tout, "evenements": count}
     call.note(Looked(Look.EXPORT, practitioner_id=account, data=data))
     name = f"trace-{utc(now):%Y%m%dT%H%M%S}.zip"
@@ -67,9 +68,9 @@ def export(call: Exporting, asked: ExportAsked) -> StreamingResponse:
     return StreamingResponse(blocks(bundle), media_type="application/zip", headers=headers)
 
 
-def _bundle(call: Call, asked: ExportAsked, now: int) -> tuple[int, int | None, IO[bytes]]:
+def _bundle(call: Call, asked: ExportAsked, given: Mapping[str, str], now: int) -> tuple[int, int | None, IO[bytes]]:
     """How many events, of which account, and the file."""
-    selection = None if asked.tout else selection_of(call, asked.ps, asked.depuis, asked.jusqu_a, asked.identifiant)
+    selection = None if asked.tout else selection_of(call, **given)
     try:
         count, bundle = made(call, selection, now)
     except ProofError as fault:

@@ -73,6 +73,9 @@ Label = Annotated[str, told("Libellé de l'assureur ; vide quand il n'est pas co
 Line = Annotated[str, AfterValidator(_printable)]
 """A text that somebody gives, on one line."""
 
+Day = Annotated[
+    str, told("Jour, AAAA-MM-JJ, à l'heure de Paris.", "2026-11-22", pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+]
 Given = Annotated[int, Path(ge=1, lt=2**63, description="Numéro interne.", examples=[12])]
 """The number of a row, in an address."""
 

@@ -90,7 +90,10 @@ class Reason(Document):
     """Pourquoi refuser."""
 
     raison: Line = told(
-        "Dite au praticien telle quelle : ni NIR, ni nom.", "Caisse inconnue : voir votre logiciel.", max_length=500
+        "Dite au praticien telle quelle : ni NIR, ni nom.",
+        "Caisse inconnue : voir votre logiciel.",
+        min_length=5,
+        max_length=500,
     )
 
 

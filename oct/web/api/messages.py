@@ -22,6 +22,7 @@ from oct.store.story import Story, tell
 from oct.web.api.calling import Reading, ReadingPayloads, operation
 from oct.web.api.consignments import ConsignmentDocument, consignment_document
 from oct.web.api.fields import (
+    Day,
     Digest,
     Document,
     Filters,
@@ -102,17 +103,13 @@ class MessageFilters(Filters):
     """Ceux d'un praticien, jusqu'à la fin d'un jour."""
 
     ps: str | None = Field(None, description="Numéro d'un praticien.", max_length=20, examples=["991234567"])
-    jour: str | None = Field(
-        None, description="Reçus jusqu'à la fin de ce jour (AAAA-MM-JJ, heure de Paris).", max_length=10,
-        examples=["2026-11-22"],
-    )  # fmt: skip
+    jour: Day | None = Field(None, description="Reçus jusqu'à la fin de ce jour.", examples=["2026-11-22"])
 
 
 class WhyRead(Document):
     """Pourquoi lire un contenu, et lequel."""
 
-    raison: Line = told("Écrite dans la trace, dix caractères au moins.", "Contrôle demandé par la caisse.",
-                        max_length=300)  # fmt: skip
+    raison: Line = told("Écrite dans la trace.", "Contrôle demandé par la caisse.", min_length=10, max_length=300)
     objet: Literal["recu", "fichier"] = Field(
         "recu", description="Le message tel que reçu, ou le fichier qu'il portait, déchiffré.", examples=["recu"]
     )
