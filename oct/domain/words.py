@@ -44,6 +44,7 @@ ORIGIN: Mapping[str, str] = {
     "ps": "PS",
     "assureur": "assureur",
     "avis": "avis de remise",
+    "emetteur": "émetteur de listes",
     "inconnu": "inconnu, refusé",
     "journal": "journal",
 }

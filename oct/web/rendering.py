@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from oct.clock import paris
 from oct.domain.rights import Identity, Right, Role
@@ -26,9 +27,15 @@ _HERE = Path(__file__).parent
 _ROLES = {Role.AUDITOR: "auditeur", Role.OPERATOR: "opérateur", Role.ADMINISTRATOR: "administrateur"}
 
 
+_TIME = Markup('<time datetime="{}">{:%d/%m/%Y %H:%M:%S}</time>')
+
+
 def instant(ms: int | None) -> str:
     """An instant in legal French time; a dash for none."""
-    return "–" if ms is None else f"{paris(ms):%d/%m/%Y %H:%M:%S}"
+    if ms is None:
+        return "–"
+    at = paris(ms)
+    return _TIME.format(at.isoformat(timespec="seconds"), at)
 
 
 def amount(centimes: int) -> str:

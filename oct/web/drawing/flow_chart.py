@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from oct.web.drawing.svg import drawing, element, words
 
-WIDTH, HEIGHT = 640, 180
+WIDTH, HEIGHT = 640, 150
 _LEFT, _BOTTOM, _TOP = 44, 26, 8
 
 

@@ -5,6 +5,7 @@ person (K1). Counts only; the part that refreshes itself writes no event of its 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -92,9 +93,17 @@ def _named(counts: Mapping[str, int], names: Mapping[str, str]) -> list[tuple[st
     return [(state, words.word(names, state), count) for state, count in counts.items()]
 
 
-def _chart(title: str, found: Mapping[str, Mapping[int, int]], last: int, count: int, step: int, form: str) -> Markup:
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing and what its colours stand for, in their order."""
+
+    drawn: Markup
+    series: tuple[str, ...]
+
+
+def _chart(title: str, found: Mapping[str, Mapping[int, int]], last: int, count: int, step: int, form: str) -> Chart:
     series = {words.word(words.ORIGIN, origin): counts for origin, counts in sorted(found.items(), reverse=True)}
     drawn = flow_chart(
         title, series, range(last - count + 1, last + 1), lambda period: f"{paris(period * step):{form}}", f"h{count}"
     )
-    return Markup(drawn)  # noqa: S704 - made by oct.web.drawing, which escapes every word
+    return Chart(Markup(drawn), tuple(series))  # noqa: S704 - made by oct.web.drawing, which escapes every word
