@@ -29,7 +29,7 @@ from oct.domain.outgoing import outgoing_file
 from oct.domain.plan import SplitContext
 from oct.domain.splitting import plan_file
 from oct.envelope.opening import Opener
-from oct.envelope.sealing import seal_file
+from oct.envelope.sealing import pack, seal_packed
 from oct.formats.b2 import read_file
 from oct.formats.layouts import Layouts
 from oct.formats.mime_headers import MessageLimits
@@ -77,13 +77,15 @@ class Scene:
         """Opens, reads, plans, builds and seals; how many bytes would leave."""
         opened = self.opener.open(raw, accept_clear=False)
         file = read_file(opened.file, self.layouts)
-        leaving = 0
+        leaving, packed = 0, []
         for number, parcel in enumerate(plan_file(file, self.practitioner, self.context).parcels):
             contents = [content_of(file, lot, self.context) for lot in parcel.lots]
             outgoing = outgoing_file(file, parcel, contents, self.context, file_id=f"{number:06d}")
-            sealed = seal_file(
-                outgoing,
-                parcel.insurer,
+            packed.append((parcel.insurer, pack(outgoing, parcel.insurer)))
+        for number, (insurer, content) in enumerate(packed):
+            sealed = seal_packed(
+                content,
+                insurer,
                 self.insurer.certificate,
                 sender=CONCENTRATOR,
                 version="140700",

@@ -25,6 +25,18 @@ FILE_NAME = "factures.b2"
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """A file as it is encrypted, and what else its message says of it: its own bytes may go."""
+
+    plaintext: bytes = field(repr=False)
+    compressed: bool
+    file_sha256: bytes
+    """Of the file in clear."""
+    sender_number: str
+    invoice_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sealed:
     """A message ready to leave. `file_sha256` is that of the file in it, in clear."""
 
@@ -34,8 +46,21 @@ class Sealed:
     file_sha256: bytes
 
 
-def seal_file(
-    file: OutgoingFile,
+def pack(file: OutgoingFile, insurer: Insurer) -> Packed:
+    """The file compressed and wrapped as `insurer` wants it (A4, A5)."""
+    compression = Compression(insurer.compression)
+    plaintext = deflate(file.pieces, compression)
+    if insurer.plaintext_form == "mime":
+        plaintext = wrap_entity(plaintext, FILE_NAME)
+    digest = hashlib.sha256()
+    for piece in file.pieces:
+        digest.update(piece)
+    compressed = compression is not Compression.NONE
+    return Packed(plaintext, compressed, digest.digest(), file.sender_number, file.invoice_count)
+
+
+def seal_packed(
+    packed: Packed,
     insurer: Insurer,
     certificate: x509.Certificate,
     *,
@@ -49,23 +74,16 @@ def seal_file(
 
     `description` has two parts; the third says what was done to the file.
     """
-    compression = Compression(insurer.compression)
-    plaintext = deflate(file.pieces, compression)
-    if insurer.plaintext_form == "mime":
-        plaintext = wrap_entity(plaintext, FILE_NAME)
-    subject = FactureSubject(version, file.sender_number.zfill(14), compostage, min(file.invoice_count, _MOST_INVOICES))
+    number, count = packed.sender_number.zfill(14), min(packed.invoice_count, _MOST_INVOICES)
     message_id = f"<{compostage}@{sender.rpartition('@')[2]}>"
     content = write_facture(
         sender=sender,
         recipient=insurer.address,
-        subject=subject.write(),
-        description=f"{description}/{'K' if compression is Compression.NONE else 'ZK'}",
+        subject=FactureSubject(version, number, compostage, count).write(),
+        description=f"{description}/{'ZK' if packed.compressed else 'K'}",
         message_id=message_id,
         date=date,
-        cms=seal(plaintext, certificate, ContentCipher(insurer.cipher)),
+        cms=seal(packed.plaintext, certificate, ContentCipher(insurer.cipher)),
         filename=FILE_NAME,
     )
-    digest = hashlib.sha256()
-    for piece in file.pieces:
-        digest.update(piece)
-    return Sealed(content, message_id, compostage, digest.digest())
+    return Sealed(content, message_id, compostage, packed.file_sha256)

@@ -108,10 +108,12 @@ def framed(
     """
     closing, opening = layouts["file_trailer"], layouts["file_header"]
     body = list(lots)
+    counts = {"record_count": sum(map(len, body)) // RECORD + 2, "lot_count": len(body)}
     if trailer is None:
-        trailer = closing.build(**{name: opening.text(header, name) for name in _SHARED})
-    records = sum(map(len, body)) // RECORD + 2
-    return (header, *body, closing.patch(trailer, record_count=records, lot_count=len(body)))
+        last = closing.build(**{name: opening.text(header, name) for name in _SHARED}, **counts)
+    else:
+        last = closing.patch(trailer, **counts)
+    return (header, *body, last)
 
 
 def _check_envelope(data: bytes) -> None:

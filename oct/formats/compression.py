@@ -8,6 +8,8 @@ What is decided on purpose: a gzip of several members is their concatenation (RF
 after the stream are padding left by a transport and are ignored; any other trailing byte, a stream cut short or a
 failed checksum is a damaged archive. A zlib stream that wants a preset dictionary is not recognised: nobody has it.
 
+zlib-ng makes the same format as zlib in less than half the time. What comes from outside is inflated by zlib itself.
+
 Sources: RFC 1950 (zlib), RFC 1952 (gzip), annex 4 §7.1 (`/ZK`).
 """
 
@@ -17,6 +19,8 @@ import zlib
 from collections.abc import Iterable
 from enum import StrEnum
 from io import BytesIO
+
+from zlib_ng import zlib_ng
 
 from oct.errors import FormatError
 
@@ -72,11 +76,12 @@ def inflate(data: bytes, limit: int) -> bytes:
 
 
 def deflate(pieces: Iterable[bytes | memoryview], kind: Compression, level: int = 6) -> bytes:
-    """The pieces compressed as one, as `kind` says; the same bytes always give the same bytes (gzip carries no date, no
-    name)."""
+    """The pieces compressed as one, as `kind` says; the same pieces always give the same bytes (gzip carries no date,
+    no name)."""
     if kind is Compression.NONE:
         return b"".join(pieces)
-    engine = zlib.compressobj(level, zlib.DEFLATED, _GZIP_WINDOW if kind is Compression.GZIP else zlib.MAX_WBITS)
+    window = _GZIP_WINDOW if kind is Compression.GZIP else zlib.MAX_WBITS
+    engine = zlib_ng.compressobj(level, zlib.DEFLATED, window)
     return b"".join([*map(engine.compress, pieces), engine.flush()])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import index
 from typing import Any
 
@@ -73,6 +73,15 @@ class Layout:
 
     name: str
     fields: Mapping[str, Field]
+    blank: bytes = field(init=False, repr=False)
+    """A record of its constants and spaces."""
+
+    def __post_init__(self) -> None:
+        record = bytearray(b" " * RECORD)
+        for known in self.fields.values():
+            if known.const is not None:
+                record[known.slice] = known.encode(known.const)
+        object.__setattr__(self, "blank", bytes(record))
 
     def at(self, field: str) -> slice:
         """Where a field stands in its record, as a slice: hot paths keep it and cut by themselves."""
@@ -101,11 +110,7 @@ class Layout:
 
     def build(self, **values: str | int) -> bytes:
         """A whole record: constants, the given values, spaces elsewhere."""
-        record = bytearray(b" " * RECORD)
-        for field in self.fields.values():
-            if field.const is not None:
-                record[field.slice] = field.encode(field.const)
-        return self.patch(bytes(record), **values)
+        return self.patch(self.blank, **values)
 
     def patch(self, record: bytes, **values: str | int) -> bytes:
         """The record with some fields replaced, every other byte as it was."""

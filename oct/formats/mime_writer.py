@@ -200,7 +200,9 @@ def _date(date: datetime) -> str:
     """RFC 5322 3.3, in English whatever the locale."""
     if date.tzinfo is None:
         raise _refused("Date")
-    return f"{_DAYS[date.weekday()]}, {date.day:02d} {_MONTHS[date.month - 1]} {date:%Y %H:%M:%S %z}"
+    iso = date.isoformat(" ", "seconds")
+    zone = iso[19:].replace(":", "")
+    return f"{_DAYS[date.weekday()]}, {iso[8:10]} {_MONTHS[date.month - 1]} {iso[:4]} {iso[11:19]} {zone}"
 
 
 def _refused(name: str) -> FormatError:

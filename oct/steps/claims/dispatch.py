@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from cryptography import x509
 from sqlalchemy import Connection
 
 from oct.clock import utc
@@ -20,7 +21,7 @@ from oct.domain.model import Insurer
 from oct.domain.outgoing import OutgoingFile, outgoing_file
 from oct.domain.plan import Known, Parcel, Plan, Planned, SplitContext, Waiting
 from oct.domain.routing import kind_of
-from oct.envelope.sealing import Sealed, seal_file
+from oct.envelope.sealing import Packed, Sealed, pack, seal_packed
 from oct.errors import CertificateError, OctError
 from oct.formats.b2 import B2File, Lot, write_file
 from oct.formats.layouts import RECORD
@@ -104,12 +105,12 @@ def seal_plan(
     `gathers`: files that are built here wait for others of their destination (A15).
     """
     context = workshop.split_context(snapshot)
-    parcels = [
-        _seal_parcel(workshop, file, parcel, snapshot, version, context, gathers=gathers) for parcel in plan.parcels
+    packed = [
+        _pack_parcel(workshop, file, parcel, snapshot, version, context, gathers=gathers) for parcel in plan.parcels
     ]
-    departures = [one for one in parcels if isinstance(one, Departure)]
-    gatherings = [one for one in parcels if isinstance(one, Gathering)]
-    detentions = [one for one in parcels if isinstance(one, Detention)]
+    departures = [_depart(workshop, one, version) for one in packed if isinstance(one, _Packed)]
+    gatherings = [one for one in packed if isinstance(one, Gathering)]
+    detentions = [one for one in packed if isinstance(one, Detention)]
     detentions += [_detained_lots(workshop, file, waiting, context) for waiting in plan.waiting]
     rejections = tuple(Rejection(refused.reason, _refused(workshop, file, refused.lot)) for refused in plan.refused)
     known = [replace(one, lot=weighed(one.lot, content_of(file, one.lot, context))) for one in plan.known]
@@ -123,7 +124,17 @@ def seal_plan(
     )
 
 
-def _seal_parcel(
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A file that may leave. Of the bytes of a large one, what is packed is all that stays."""
+
+    parcel: Parcel
+    file: OutgoingFile
+    content: Packed
+    certificate: x509.Certificate
+
+
+def _pack_parcel(
     workshop: Workshop,
     file: B2File,
     parcel: Parcel,
@@ -132,23 +143,26 @@ def _seal_parcel(
     context: SplitContext,
     *,
     gathers: bool,
-) -> Departure | Gathering | Detention:
-    """What leaves, or waits for a certificate: of the bytes of a large file, what is sealed is all that stays."""
+) -> _Packed | Gathering | Detention:
+    """What becomes of a parcel: it leaves now, or with others, or waits for a certificate (H8)."""
     contents = [content_of(file, lot, context) for lot in parcel.lots]
     outgoing = outgoing_file(file, parcel, contents, context, file_id=workshop.numbering.next_file_id())
-    lots = tuple(map(weighed, parcel.lots, contents))
-    sealed: Sealed | Gathering | CertificateError
-    if gathers and parcel.built:
-        sealed = gather_outgoing(workshop, outgoing, replace(parcel, lots=lots), snapshot, version)
-    else:
-        sealed = seal_outgoing(workshop, outgoing, parcel.insurer, snapshot, version)
-    if isinstance(sealed, Gathering):
-        return sealed
-    if not isinstance(sealed, Sealed):
+    parcel = replace(parcel, lots=tuple(map(weighed, parcel.lots, contents)))
+    try:
+        certificate = snapshot.certificate_for(parcel.insurer.address, utc(workshop.clock()))
+    except CertificateError as reason:
         kept = payloads.seal(workshop.vault, outgoing.content)
-        return Detention(HoldSubject.FILE, sealed, kept, parcel.insurer, lots)
+        return Detention(HoldSubject.FILE, reason, kept, parcel.insurer, parcel.lots)
+    if gathers and parcel.built:
+        return gather_outgoing(workshop, outgoing, parcel, version)
+    return _Packed(parcel, replace(outgoing, pieces=()), pack(outgoing, parcel.insurer), certificate)
+
+
+def _depart(workshop: Workshop, packed: _Packed, version: str) -> Departure:
+    insurer = packed.parcel.insurer
+    sealed = _seal(workshop, packed.content, insurer, packed.certificate, version)
     kept = payloads.seal(workshop.vault, sealed.content)
-    return Departure(parcel.insurer, replace(outgoing, pieces=()), replace(sealed, content=b""), kept, lots)
+    return Departure(insurer, packed.file, replace(sealed, content=b""), kept, packed.parcel.lots)
 
 
 def _refused(workshop: Workshop, file: B2File, lot: Lot) -> Planned:
@@ -164,18 +178,28 @@ def seal_outgoing(
     description: str = "FACTURE/SV",
 ) -> Sealed | CertificateError:
     """The message that carries a file to its insurer, or why nothing may be encrypted to that insurer now."""
-    now = workshop.clock()
     try:
-        certificate = snapshot.certificate_for(insurer.address, utc(now))
+        certificate = snapshot.certificate_for(insurer.address, utc(workshop.clock()))
     except CertificateError as error:
         return error
-    return seal_file(
-        outgoing,
+    return _seal(workshop, pack(outgoing, insurer), insurer, certificate, version, description)
+
+
+def _seal(
+    workshop: Workshop,
+    packed: Packed,
+    insurer: Insurer,
+    certificate: x509.Certificate,
+    version: str,
+    description: str = "FACTURE/SV",
+) -> Sealed:
+    return seal_packed(
+        packed,
         insurer,
         certificate,
         sender=workshop.rules.address,
         version=version,
-        compostage=workshop.numbering.next_compostage(now),
+        compostage=workshop.numbering.next_compostage(workshop.clock()),
         date=workshop.now_in_paris(),
         description=description,
     )

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from oct.clock import utc
 from oct.domain.grouping import gathering_key
 from oct.domain.model import Insurer
 from oct.domain.outgoing import OutgoingFile
 from oct.domain.plan import Parcel, Planned
-from oct.errors import CertificateError
 from oct.steps.claims.resending import lot_names
 from oct.steps.workshop import Workshop
 from oct.store import events, gatherings, payloads
@@ -24,7 +22,6 @@ from oct.store.events import Event
 from oct.store.gatherings import NewGathering
 from oct.store.messages import Message
 from oct.store.payloads import NewPayload
-from oct.store.registry import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +35,8 @@ class Gathering:
     key: str
 
 
-def gather_outgoing(
-    workshop: Workshop, outgoing: OutgoingFile, parcel: Parcel, snapshot: Snapshot, version: str
-) -> Gathering | CertificateError:
-    """The waiting file of a parcel that was built here, or why nothing may be encrypted to its insurer now."""
-    try:
-        snapshot.certificate_for(parcel.insurer.address, utc(workshop.clock()))
-    except CertificateError as error:
-        return error
+def gather_outgoing(workshop: Workshop, outgoing: OutgoingFile, parcel: Parcel, version: str) -> Gathering:
+    """The waiting file of a parcel that was built here."""
     derived = any(lot.derived is not None for lot in parcel.lots)
     content = outgoing.content
     key = gathering_key(content, parcel.insurer.id, version, derived=derived, layouts=workshop.layouts)
