@@ -103,7 +103,9 @@ class AccountChange(Document):
 
     nom: Name | None = Field(None, description="Nom de la personne.", max_length=80, examples=["Paul Invente"])
     role: Role | None = Field(None, description="Son rôle.", examples=["auditor"])
-    contenus: bool | None = Field(None, description="S'il peut lire les contenus, avec un motif.", examples=[False])
+    contenus: StrictBool | None = Field(
+        None, description="S'il peut lire les contenus, avec un motif.", examples=[False]
+    )
 
 
 class NewToken(Document):
