@@ -10,7 +10,7 @@ a surprise in the code holds the message too, with its trace number; a database 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,11 +20,12 @@ from sqlalchemy import Connection
 from oct.domain.journey import MessageState
 from oct.domain.receipts import Receipt, compose
 from oct.errors import RoutingError, StoreError, described
-from oct.steps.claims.dispatch import write_dispatch
+from oct.steps.batches import by_weight
 from oct.steps.claims.dloi_requests import write_answer
 from oct.steps.claims.recognition import Ledger
 from oct.steps.claims.settling import Outcome, blank_receipt, known_account, settle_claims
-from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
+from oct.steps.claims.writing import Entry, write_dispatches
+from oct.steps.texts import SealedText, TextKind, seal_text, write_text_rows
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, files, holds, messages, payloads
 from oct.store.events import Event
@@ -41,21 +42,9 @@ _MOST_BYTES = 1 << 20
 
 def process(workshop: Workshop, claimed: Sequence[Message], owner: str) -> None:
     """Brings every claimed message of a practitioner to its outcome. StoreError when the database is away."""
-    for some in _by_weight(claimed):
+    for some in by_weight(claimed, _MOST_BYTES):
         while some:
             some = _process_some(workshop, some, owner)
-
-
-def _by_weight(claimed: Sequence[Message]) -> Iterator[list[Message]]:
-    """The messages in their order, together as long as they are small: two large ones never share the memory."""
-    some: list[Message] = []
-    for message in claimed:
-        if some and sum(one.size for one in some) + message.size > _MOST_BYTES:
-            yield some
-            some = []
-        some.append(message)
-    if some:
-        yield some
 
 
 def _process_some(workshop: Workshop, claimed: Sequence[Message], owner: str) -> list[Message]:
@@ -68,14 +57,15 @@ def _process_some(workshop: Workshop, claimed: Sequence[Message], owner: str) ->
     for message in claimed:
         outcome = _settle(workshop, message, partial(contents.pop, message.id), snapshot)
         settled.append(_Settled(message, outcome, _receipt(workshop, message, outcome, snapshot, answered)))
-    overtaken = []
+    admitted, overtaken = [], []
     with workshop.store.begin() as conn:
         ledger = Ledger(conn, [one.outcome.basis for one in settled if one.outcome.basis is not None])
         for one in settled:
             if one.outcome.basis is None or ledger.admits(one.outcome.basis):
-                _write(conn, workshop, one, owner)
+                admitted.append(one)
             else:
                 overtaken.append(one.message)
+        _write(conn, workshop, admitted, owner)
     return overtaken
 
 
@@ -117,20 +107,38 @@ def _receipt(
     return seal_text(workshop, kind, message.id, practitioner, compose(receipt), receipt.practitioner_number)
 
 
-def _write(conn: Connection, workshop: Workshop, settled: _Settled, owner: str) -> None:
-    message, outcome, now = settled.message, settled.outcome, workshop.clock()
-    if not messages.finish(conn, message.id, owner, outcome.state, outcome.code, now):
-        _log.warning("bail-perdu", suivi=message.trace)
+def _write(conn: Connection, workshop: Workshop, settled: Sequence[_Settled], owner: str) -> None:
+    """Writes all that messages come to, those of them whose lease was not lost."""
+    now = workshop.clock()
+    ended = [(one.message.id, one.outcome.state, one.outcome.code) for one in settled]
+    held = messages.finish_all(conn, owner, ended, now) if ended else set()
+    for one in settled:
+        if one.message.id not in held:
+            _log.warning("bail-perdu", suivi=one.message.trace)
+    written = [one for one in settled if one.message.id in held]
+    if not written:
         return
-    file_row = files.insert_many(conn, [outcome.file])[0] if outcome.file is not None else None
-    write_dispatch(conn, workshop, message, file_row, outcome.dispatch)
+    rows = iter(files.insert_many(conn, [one.outcome.file for one in written if one.outcome.file is not None]))
+    entries = [
+        Entry(one.message, next(rows) if one.outcome.file is not None else None, one.outcome.dispatch)
+        for one in written
+    ]
+    write_dispatches(conn, workshop, entries)
+    for one in written:
+        _write_rarities(conn, one, now)
+    art_ids = write_text_rows(conn, [one.text for one in written])
+    told = [_event(one.message, one.outcome, art_id, now) for one, art_id in zip(written, art_ids, strict=True)]
+    events.append(conn, told)
+
+
+def _write_rarities(conn: Connection, settled: _Settled, now: int) -> None:
+    """The answer to a request for increments; the hold of a whole message."""
+    message, outcome = settled.message, settled.outcome
     if outcome.answer is not None:
         write_answer(conn, message, outcome.answer, now)
     if outcome.state is MessageState.HELD and outcome.reason is not None:
         reason = outcome.reason
         holds.open_hold(conn, NewHold(now, HoldSubject.MESSAGE, message.id, reason.code, reason.describe()))
-    art_id = write_text_row(conn, settled.text)
-    events.append(conn, [_event(message, outcome, art_id, now)])
 
 
 def _event(message: Message, outcome: Outcome, art_id: int, now: int) -> Event:

@@ -28,10 +28,11 @@ from oct.envelope.sealing import Sealed
 from oct.errors import OctError, RoutingError, RuleError
 from oct.formats.b2 import read_file
 from oct.formats.subject import version_in
-from oct.steps.claims.dispatch import Departure, Dispatch, seal_outgoing, seal_plan, write_dispatch
+from oct.steps.claims.dispatch import Departure, Dispatch, seal_outgoing, seal_plan
 from oct.steps.claims.flows import read_flow, route_flow, seal_flow
 from oct.steps.claims.remaking import from_messages, without_others
 from oct.steps.claims.settling import known_account
+from oct.steps.claims.writing import write_dispatch
 from oct.steps.concerned import Concerned, concerned_by, tell_each
 from oct.steps.quarantine import readmit
 from oct.steps.texts import write_text_row

@@ -6,6 +6,7 @@ the address that the message came from (H7).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -82,5 +83,11 @@ def seal_text(
 
 def write_text_row(conn: Connection, text: SealedText) -> int:
     """Puts a text into the queue, in the caller's transaction; the id of its consignment."""
-    (payload_id,) = payloads.insert_many(conn, [text.payload], text.consignment.created_at)
-    return consignments.insert_many(conn, [replace(text.consignment, payload_id=payload_id)])[0]
+    return write_text_rows(conn, [text])[0]
+
+
+def write_text_rows(conn: Connection, texts: Sequence[SealedText]) -> list[int]:
+    """Puts texts into the queue, all together; the ids of their consignments, in the same order."""
+    payload_ids = payloads.insert_many(conn, [text.payload for text in texts], texts[0].consignment.created_at)
+    rows = [replace(text.consignment, payload_id=row_id) for text, row_id in zip(texts, payload_ids, strict=True)]
+    return consignments.insert_many(conn, rows)

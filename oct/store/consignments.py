@@ -95,12 +95,6 @@ _CLAIM = leases.claiming(
 ).returning(*_COLUMNS)
 _CLAIM_ANY = leases.claiming(consignments, select(consignments.c.id).where(_FREE), _ONE_MORE).returning(*_COLUMNS)
 
-_LEASED = (
-    select(consignments.c.id, consignments.c.lease_owner)
-    .where(consignments.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(consignments.c.id)
-    .with_for_update()
-)
 _DELIVERED = (
     update(consignments)
     .where(consignments.c.id == bindparam("row"))
@@ -148,11 +142,11 @@ def mark_delivered(conn: Connection, consignment_id: int, owner: str, reply: str
 
 def mark_all_delivered(conn: Connection, told: Sequence[tuple[int, str, str]], now: int) -> set[int]:
     """The other side said 250 to consignments (id, owner of the lease, reply); those whose lease was not lost."""
-    leased = {row.id: row.lease_owner for row in conn.execute(_LEASED, {"ids": [row_id for row_id, _, _ in told]})}
-    held = [(row_id, reply) for row_id, owner, reply in told if leased.get(row_id) == owner]
-    if held:
-        conn.execute(_DELIVERED, [{"row": row_id, "told": reply[:_REPLY], "at": now} for row_id, reply in held])
-    return {row_id for row_id, _ in held}
+    held = leases.still_held(conn, consignments, {row_id: owner for row_id, owner, _ in told})
+    rows = [{"row": row_id, "told": reply[:_REPLY], "at": now} for row_id, _, reply in told if row_id in held]
+    if rows:
+        conn.execute(_DELIVERED, rows)
+    return held
 
 
 def mark_retry(conn: Connection, consignment_id: int, owner: str, due_at: int, reply: str) -> bool:

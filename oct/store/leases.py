@@ -10,7 +10,7 @@ SQLite has one writer at a time; PostgreSQL has many, who step over each other's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -56,6 +56,18 @@ def claiming(table: Table, chosen: Select[Any], attempts: ColumnElement[int]) ->
 def settle(conn: Connection, table: Table, row_id: int, owner: str, **fields: Any) -> bool:
     """Write the outcome and give the lease back; False, and nothing written, when the lease is no longer `owner`'s."""
     return conn.execute(_settling(table, tuple(fields)), {"row": row_id, "holder": owner, **fields}).rowcount == 1
+
+
+def still_held(conn: Connection, table: Table, owners: Mapping[int, str]) -> set[int]:
+    """Which of these rows (ids) are still leased by these owners, and stay so until the transaction ends."""
+    found = conn.execute(_holders(table), {"ids": list(owners)})
+    return {row.id for row in found if owners[row.id] == row.lease_owner}
+
+
+@cache
+def _holders(table: Table) -> Select[tuple[int, str]]:
+    named = table.c.id.in_(bindparam("ids", expanding=True))
+    return select(table.c.id, table.c.lease_owner).where(named).order_by(table.c.id).with_for_update()
 
 
 @cache

@@ -114,6 +114,19 @@ _CLAIM_THESE = leases.claiming(
 ).returning(*_COLUMNS)
 _DUE_IDS = _DUE.order_by(messages.c.due_at, messages.c.id).limit(bindparam("limit"))
 
+_FINISHED = (
+    update(messages)
+    .where(messages.c.id == bindparam("row"))
+    .values(
+        state=bindparam("to"),
+        code=bindparam("because"),
+        ended_at=bindparam("at"),
+        due_at=None,
+        lease_owner=None,
+        lease_until=None,
+    )
+)
+
 
 def insert_many(conn: Connection, arrived: Sequence[tuple[NewMessage, NewPayload]]) -> list[Insertion]:
     """Keep messages with their bytes, those that are not known yet; one answer each, in the same order."""
@@ -172,6 +185,15 @@ def begin_opening(conn: Connection, message_id: int, owner: str) -> bool:
 def finish(conn: Connection, message_id: int, owner: str, state: str, code: str, now: int) -> bool:
     """End the processing; False when the lease was lost, and then the whole transaction must be given up."""
     return leases.settle(conn, messages, message_id, owner, state=state, code=code, ended_at=now, due_at=None)
+
+
+def finish_all(conn: Connection, owner: str, ended: Sequence[tuple[int, str, str]], now: int) -> set[int]:
+    """End the processing of messages (id, state, code); those whose lease was not lost, the only ones to be written."""
+    held = leases.still_held(conn, messages, {row_id: owner for row_id, _, _ in ended})
+    rows = [{"row": row_id, "to": state, "because": code, "at": now} for row_id, state, code in ended if row_id in held]
+    if rows:
+        conn.execute(_FINISHED, rows)
+    return held
 
 
 def postpone(conn: Connection, message_id: int, owner: str, due_at: int) -> bool:

@@ -1,22 +1,19 @@
-"""What `process` and `release` share: a plan becomes sealed messages and holds, and these become rows.
+"""What `process` and `release` share: a plan becomes sealed messages and holds, which `writing` makes rows of.
 
 `seal_plan` is pure CPU, outside of any transaction: it builds each file, encrypts it to its insurer, and turns what
-cannot be encrypted to (no certificate, a bad one: H8) into a hold of the finished file. `write_dispatch` writes all
-of it in the caller's transaction.
+cannot be encrypted to (no certificate, a bad one: H8) into a hold of the finished file.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from cryptography import x509
-from sqlalchemy import Connection
 
 from oct.clock import utc
 from oct.domain.contents import content_of, weighed
-from oct.domain.journey import LotState
 from oct.domain.model import Insurer
 from oct.domain.outgoing import OutgoingFile, outgoing_file
 from oct.domain.plan import Known, Parcel, Plan, Planned, SplitContext, Waiting
@@ -25,17 +22,12 @@ from oct.envelope.sealing import Packed, Sealed, pack, seal_packed
 from oct.errors import CertificateError, OctError
 from oct.formats.b2 import B2File, Lot, write_file
 from oct.formats.layouts import RECORD
-from oct.steps.claims.gathering import Gathering, gather_outgoing, write_gatherings
-from oct.steps.claims.invoice_rows import invoice_rows, pseudonyms_in
-from oct.steps.claims.resending import lot_names, resending_events, write_arls, write_replaced
+from oct.steps.claims.gathering import Gathering, gather_outgoing
+from oct.steps.claims.invoice_rows import pseudonyms_in
 from oct.steps.workshop import Workshop
-from oct.store import consignments, events, holds, lots, payloads
-from oct.store.consignments import Consignment, NewConsignment
-from oct.store.events import Event
-from oct.store.holds import HoldSubject, NewHold
-from oct.store.lots import Lot as KeptLot
-from oct.store.lots import NewInvoice, NewLot
-from oct.store.messages import Message
+from oct.store import payloads
+from oct.store.consignments import Consignment
+from oct.store.holds import HoldSubject
 from oct.store.payloads import NewPayload
 from oct.store.registry import Snapshot
 
@@ -214,210 +206,3 @@ def _detained_lots(workshop: Workshop, file: B2File, waiting: Waiting, context: 
         content, subject = write_file(file.data[:RECORD], contents, workshop.layouts), HoldSubject.LOT
     lots = tuple(map(weighed, waiting.lots, contents))
     return Detention(subject, waiting.reason, payloads.seal(workshop.vault, content), None, lots)
-
-
-def write_dispatch(
-    conn: Connection,
-    workshop: Workshop,
-    message: Message,
-    file_row: int | None,
-    dispatch: Dispatch,
-    known: Mapping[int, KeptLot] | None = None,
-) -> list[int]:
-    """Writes consignments, holds, lots and their events; gives the ids of the consignments, in order.
-
-    `known` leads from the rank of a lot in its hold to the row it already has: it moves, others are new.
-    """
-    now = workshop.clock()
-    writer = _LotWriter(workshop, message, file_row, known or {}, dispatch.patients)
-    consignment_ids = _write_departures(conn, message, dispatch.departures, now)
-    for departure, consignment_id in zip(dispatch.departures, consignment_ids, strict=True):
-        writer.add(departure.lots, LotState.SENT, insurer=departure.insurer, consignment_id=consignment_id)
-        events.append(conn, [_sealed_event(message, departure, consignment_id, now)])
-    gathering_ids = write_gatherings(conn, message, dispatch.gatherings, now)
-    for gathering, consignment_id in zip(dispatch.gatherings, gathering_ids, strict=True):
-        writer.add(gathering.lots, LotState.SENT, insurer=gathering.insurer, consignment_id=consignment_id)
-    for detention in dispatch.detentions:
-        hold_id = _write_detention(conn, message, detention, now)
-        writer.add(
-            detention.lots, LotState.HELD, insurer=detention.insurer, hold_id=hold_id, code=detention.reason.code
-        )
-        events.append(conn, [_held_event(message, detention, hold_id, now)])
-    for rejection in dispatch.rejections:
-        writer.add((rejection.lot,), LotState.REFUSED_HERE, code=rejection.reason.code)
-        events.append(conn, [_refused_event(message, rejection, now)])
-    for one in dispatch.known:
-        writer.add((one.lot,), LotState.DUPLICATE, insurer=one.insurer, code=one.lot.history.verdict)
-    write_replaced(conn, message, writer.write(conn), now)
-    write_arls(conn, message, dispatch.arls.values(), now)
-    events.append(conn, resending_events(message, dispatch.lots, now))
-    return consignment_ids
-
-
-def _write_departures(conn: Connection, message: Message, departures: Sequence[Departure], now: int) -> list[int]:
-    payload_ids = payloads.insert_many(conn, [departure.payload for departure in departures], now)
-    return consignments.insert_many(
-        conn,
-        [
-            NewConsignment(
-                message_id=message.id,
-                kind=departure.kind,
-                recipient=departure.insurer.address,
-                message_uid=departure.sealed.message_id,
-                payload_id=payload_id,
-                size=departure.payload.size,
-                sha256=departure.payload.sha256,
-                created_at=now,
-                due_at=now,
-                insurer_id=departure.insurer.id,
-                compostage=departure.sealed.compostage,
-                file_id=departure.file.file_id,
-            )
-            for departure, payload_id in zip(departures, payload_ids, strict=True)
-        ],
-    )
-
-
-def _write_detention(conn: Connection, message: Message, detention: Detention, now: int) -> int:
-    (payload_id,) = payloads.insert_many(conn, [detention.payload], now)
-    return holds.open_hold(
-        conn,
-        NewHold(
-            opened_at=now,
-            subject=detention.subject,
-            message_id=message.id,
-            code=detention.reason.code,
-            sentence=detention.reason.describe(),
-            payload_id=payload_id,
-            insurer_id=detention.insurer.id if detention.insurer is not None else None,
-        ),
-    )
-
-
-class _LotWriter:
-    """Gathers the rows of a message's lots, in their order of arrival, and writes them at once."""
-
-    def __init__(
-        self,
-        workshop: Workshop,
-        message: Message,
-        file_row: int | None,
-        known: Mapping[int, KeptLot],
-        patients: Mapping[int, bytes],
-    ) -> None:
-        self._now = workshop.clock()
-        self._message = message
-        self._file_row = file_row
-        self._known = known
-        self._patients = patients
-        self._new: list[tuple[NewLot, list[NewInvoice], Planned]] = []
-        self._moved: list[tuple[int, NewLot]] = []
-
-    def add(
-        self,
-        planned: Sequence[Planned],
-        state: LotState,
-        *,
-        insurer: Insurer | None = None,
-        consignment_id: int | None = None,
-        hold_id: int | None = None,
-        code: str = "",
-    ) -> None:
-        for lot in planned:
-            row = self._row(lot, state, code, insurer, consignment_id, hold_id)
-            known = self._known.get(lot.source.rank) if lot.derived is None else None
-            if known is None:
-                self._new.append((row, invoice_rows(lot, self._patients), lot))
-            else:
-                self._moved.append((known.id, row))
-
-    def write(self, conn: Connection) -> list[tuple[int, Planned]]:
-        """Writes the rows; gives the new ones' ids, with their lots."""
-        self._new.sort(key=lambda new: new[0].rank)
-        ids = lots.insert_many(conn, [(row, invoices) for row, invoices, _ in self._new])
-        for lot_id, row in self._moved:
-            lots.move(conn, lot_id, row)
-        return [(lot_id, planned) for lot_id, (_, _, planned) in zip(ids, self._new, strict=True)]
-
-    def _row(
-        self,
-        planned: Planned,
-        state: LotState,
-        code: str,
-        insurer: Insurer | None,
-        consignment_id: int | None,
-        hold_id: int | None,
-    ) -> NewLot:
-        source, derived = planned.source, planned.derived
-        made = derived.invoices if derived is not None else source.invoices
-        held = self._known.get(source.rank)
-        return NewLot(
-            message_id=self._message.id,
-            file_id=self._file_row,
-            rank=source.rank if held is None else held.rank,
-            kind=planned.kind,
-            ps_number=source.ps_number,
-            practitioner_id=self._message.practitioner_id,
-            organism=source.organism,
-            number=derived.number if derived is not None else source.number,
-            lot_date=derived.created_on if derived is not None else source.created_on,
-            sha256=planned.made.sha256 if planned.made is not None else planned.digest,
-            received_sha256=planned.digest,
-            size=planned.made.size if planned.made is not None else source.stop - source.start,
-            invoice_count=len(made),
-            billed=sum(invoice.billed for invoice in made),
-            amo=sum(invoice.amo for invoice in made),
-            amc=sum(invoice.amc for invoice in made),
-            insurer_id=insurer.id if insurer is not None else None,
-            consignment_id=consignment_id,
-            hold_id=hold_id,
-            state=state,
-            code=code,
-            state_at=self._now,
-            first_lot_id=planned.history.first_lot_id,
-        )
-
-
-def _sealed_event(message: Message, departure: Departure, consignment_id: int, now: int) -> Event:
-    return Event(
-        at=now,
-        kind="scelle",
-        outcome="pret",
-        message_id=message.id,
-        consignment_id=consignment_id,
-        insurer_id=departure.insurer.id,
-        data={
-            "destinataire": departure.insurer.address,
-            "fichier": departure.file.file_id,
-            "compostage": departure.sealed.compostage,
-            "lots": lot_names(departure.lots),
-            "sha256_fichier": departure.sealed.file_sha256.hex(),
-            "sha256_message": departure.payload.sha256.hex(),
-            "taille": departure.payload.size,
-        },
-    )
-
-
-def _held_event(message: Message, detention: Detention, hold_id: int, now: int) -> Event:
-    return Event(
-        at=now,
-        kind="retenu",
-        outcome=detention.reason.code[:12],
-        message_id=message.id,
-        insurer_id=detention.insurer.id if detention.insurer is not None else None,
-        data={"retenue": hold_id, "motif": detention.reason.code, "lots": lot_names(detention.lots)},
-    )
-
-
-def _refused_event(message: Message, rejection: Rejection, now: int) -> Event:
-    return Event(
-        at=now,
-        kind="lot_refuse",
-        outcome="refuse",
-        message_id=message.id,
-        data={
-            "lots": lot_names((rejection.lot,)),
-            "motif": rejection.reason.code,
-            "regle": rejection.reason.rule,
-        },
-    )
