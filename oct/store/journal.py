@@ -135,13 +135,14 @@ def keep(conn: Connection, leaves: Iterable[tuple[int, int, bytes]], tree: Tree,
 
 def last_head(conn: Connection) -> TreeHead | None:
     """The newest head."""
-    row = conn.execute(_heads().order_by(tree_heads.c.size.desc()).limit(1)).one_or_none()
+    newest = select(func.max(tree_heads.c.size)).scalar_subquery()
+    row = conn.execute(_heads().where(tree_heads.c.size == newest)).one_or_none()
     return None if row is None else TreeHead(*row)
 
 
 def heads(conn: Connection, after: int = -1, limit: int | None = None) -> list[TreeHead]:
-    """The heads signed after an instant (ms), by size."""
-    statement = _heads().where(tree_heads.c.at > after).order_by(tree_heads.c.size).limit(limit)
+    """The heads signed after an instant (ms), by size, which is in the order of their instants."""
+    statement = _heads().where(tree_heads.c.at > after).order_by(tree_heads.c.at).limit(limit)
     return [TreeHead(*row) for row in conn.execute(statement)]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, exists, func, select, update
 
 from oct.store import events
 from oct.store.conflicts import inserting
@@ -115,7 +115,7 @@ def take_back(conn: Connection, practitioner_id: int, now: int) -> list[int]:
 
     A reader who is at it keeps what he listed and may read it to the end: that much may reach him twice, never not.
     """
-    kept = select(payloads.c.id).where(payloads.c.destroyed_at.is_(None))
+    kept = exists().where(payloads.c.id == items.c.payload_id, payloads.c.destroyed_at.is_(None))
     taken = conn.execute(
         update(items)
         .where(
@@ -123,7 +123,7 @@ def take_back(conn: Connection, practitioner_id: int, now: int) -> list[int]:
             items.c.hidden_at.is_(None),
             items.c.fetched_at.is_(None),
             items.c.consignment_id.is_not(None),
-            items.c.payload_id.in_(kept),
+            kept,
         )
         .values(hidden_at=now)
         .returning(items.c.id, items.c.consignment_id)

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, literal_column, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.store import leases, payloads
@@ -23,7 +22,6 @@ from oct.store.conflicts import inserting
 from oct.store.payloads import NewPayload
 from oct.store.rows import columns, values
 from oct.store.tables import messages
-from oct.store.tables import payloads as payload_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +130,40 @@ def insert_many(conn: Connection, arrived: Sequence[tuple[NewMessage, NewPayload
     """Keep messages with their bytes, those that are not known yet; one answer each, in the same order."""
     if not arrived:
         return []
-    payload_ids = payloads.insert_many(conn, [payload for _, payload in arrived], arrived[0][0].received_at)
-    rows = [
-        {**values(message), "payload_id": payload_id}
-        for (message, _), payload_id in zip(arrived, payload_ids, strict=True)
-    ]
+    first = known(conn, [message.fingerprint for message, _ in arrived])
+    new = {message.fingerprint: (message, payload) for message, payload in reversed(arrived)}
+    kept = _keep(conn, [new[fingerprint] for fingerprint in sorted(new.keys() - first.keys())])
+    if len(kept) + len(first) < len(new):  # another process took some of them at the same moment
+        first |= known(conn, [*(new.keys() - kept.keys())])
+    ends = []
+    for message, _ in arrived:
+        row = kept.pop(message.fingerprint, None)
+        ends.append(Insertion(*(row or first[message.fingerprint]), row is not None))
+        first.setdefault(message.fingerprint, (ends[-1].id, ends[-1].trace))
+    return ends
+
+
+def _keep(conn: Connection, new: Sequence[tuple[NewMessage, NewPayload]]) -> dict[bytes, tuple[int, str]]:
+    """Keeps messages, which are in the order of their fingerprints, or two batches might wait for each other; the ids
+    and trace numbers of those that nobody else has kept meanwhile.
+
+    The payload of one that somebody has is destroyed in its place: before a row is removed, it is looked for in every
+    table that may name it.
+    """
+    if not new:
+        return {}
+    now = new[0][0].received_at
+    payload_ids = payloads.insert_many(conn, [payload for _, payload in new], now)
+    rows = [{**values(message), "payload_id": chosen} for (message, _), chosen in zip(new, payload_ids, strict=True)]
     found = conn.execute(
         inserting(conn, messages)
         .on_conflict_do_nothing()
         .returning(messages.c.fingerprint, messages.c.id, messages.c.trace, messages.c.payload_id),
-        sorted(rows, key=itemgetter("fingerprint")),  # in one order everywhere, or two batches may wait for each other
+        rows,
     ).all()
-    kept = {row.payload_id for row in found}
-    first = {row.fingerprint: (row.id, row.trace) for row in found}
-    if len(kept) < len(rows):
-        first |= known(conn, [row["fingerprint"] for row in rows if row["payload_id"] not in kept])
-        conn.execute(delete(payload_table).where(payload_table.c.id.in_(set(payload_ids) - kept)))
-    return [Insertion(*first[row["fingerprint"]], row["payload_id"] in kept) for row in rows]
+    for spare in set(payload_ids) - {row.payload_id for row in found}:
+        payloads.destroy(conn, spare, now)
+    return {row.fingerprint: (row.id, row.trace) for row in found}
 
 
 def insert(conn: Connection, message: NewMessage, payload: NewPayload) -> Insertion:

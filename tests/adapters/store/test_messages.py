@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import func, select, text
 
 from oct.store import messages, payloads
-from oct.store.engine import Store
+from oct.store.engine import Store, open_store
+from oct.store.messages import Insertion
 from oct.store.tables import payloads as payload_table
 from tests.adapters.store.arrivals import NOW, VAULT, arrive, new_message
+from tests.journeys.waiting import until
 
 LEASE = 60_000
 
@@ -23,6 +27,33 @@ def test_the_same_transaction_repeated_gives_the_first_trace_number(store: Store
     assert (second.id, second.trace, second.is_new) == (first.id, first.trace, False)
     with store.read() as conn:
         assert conn.execute(select(func.count()).select_from(payload_table)).scalar_one() == 1
+
+
+def test_two_doors_that_take_the_same_transaction_at_once_keep_it_once(postgres_url: str) -> None:
+    """D4: the second waits for the first, and what it had written of the bytes cannot be read."""
+    stores = [open_store(postgres_url) for _ in range(2)]
+
+    def waits() -> bool:
+        with stores[0].read() as conn:
+            held = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            return bool(conn.execute(held).scalar())
+
+    def take() -> Insertion:
+        with stores[1].begin() as conn:
+            return messages.insert(conn, new_message(1, trace="ZZZZZZ-00000000"), payloads.seal(VAULT, b"bytes"))
+
+    with ThreadPoolExecutor(1) as pool:
+        with stores[0].begin() as conn:
+            first = messages.insert(conn, new_message(1), payloads.seal(VAULT, b"bytes"))
+            other = pool.submit(take)
+            until("the second waits", waits)
+        second = other.result()
+    with stores[0].read() as conn:
+        readable = conn.execute(select(payload_table.c.id).where(payload_table.c.wrapped_key.is_not(None))).all()
+    for store in stores:
+        store.close()
+    assert (second.id, second.trace, second.is_new) == (first.id, first.trace, False)
+    assert len(readable) == 1
 
 
 def test_a_batch_tells_the_new_from_the_known_in_its_own_order(store: Store) -> None:
