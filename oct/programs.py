@@ -1,8 +1,11 @@
 """What one process runs: the whole concentrator (`embedded`), or one role of it on a PostgreSQL that it shares.
 
-A program has doors, where others connect, and parts behind them, which are threads. Parts start first and stop last:
-a door never takes what nobody writes down. Each function below is one role; what a role rings, or is rung by, is
-handed in, so that this file knows no broker.
+A program has doors, where others connect, parts behind them, and parts that work on their own, all of them threads or
+processes. Parts start first and stop last: a door never takes what nobody writes down. Each function below is one role;
+what a role rings, or is rung by, is handed in, so that this file knows no broker.
+
+One process may live through several programs (`oct.generations`): the next one takes over the sockets, and the one
+before works no more, keeps its doors until those who are in them have left, and ends.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from oct.bootstrap import (
     runner,
     web_door,
 )
+from oct.doors.listening import Sockets, bound
 from oct.errors import ConfigurationError, os_reason
 from oct.openers import Openers, as_it_is
 from oct.pop.server import PopServer
@@ -51,6 +55,8 @@ SEAL_MS = 30_000
 """How often events are sealed: they are under a signed head within 60 s (T1)."""
 PURGE_MS = 3_600_000
 """How often it is looked for what was kept for long enough (T3)."""
+LINGER_S = 600.0
+"""What a reload leaves to the dialogues that are open: the longest DATA, the longest silence of a POP3 session."""
 _GRACE_S = 8.0
 """What a clean stop leaves to open transactions (P5: 10 s in all)."""
 
@@ -67,13 +73,15 @@ class Part(Protocol):
 
 
 class Program:
-    """One process: `start`, then `stop`, on one event loop."""
+    """One program: `start`, then `stop` or `retire`, on one event loop. `behind`: what its doors need; `work`: what
+    goes on without them."""
 
     def __init__(
         self,
         workshop: Workshop,
-        behind: Sequence[Part],
         *,
+        behind: Sequence[Part] = (),
+        work: Sequence[Part] = (),
         smtp: Door | None = None,
         pop: PopServer | None = None,
         web: WebServer | None = None,
@@ -81,11 +89,14 @@ class Program:
     ) -> None:
         self._workshop = workshop
         self._behind = behind
+        self._work = work
         self._listen = listen
         self._smtp = smtp
         self._pop = pop
         self._web = web
         self._doors = [one for one in (pop, smtp, web) if one is not None]
+        self._hurried = asyncio.Event()
+        self._work_ends: asyncio.Task[None] | None = None
 
     @property
     def ports(self) -> list[int]:
@@ -102,18 +113,24 @@ class Program:
         """The ports that the console listens on."""
         return self._web.ports if self._web is not None else []
 
-    async def start(self) -> None:
-        """Opens the doors last, when everything behind them runs. ConfigurationError when a port cannot be had."""
-        for part in self._behind:
-            await asyncio.to_thread(part.start)
+    async def start(self, sockets: Sockets | None = None) -> None:
+        """Opens the doors last, on `sockets` or new ones, when everything behind them runs. When something cannot
+        start, all that did is stopped; ConfigurationError when it is a port that cannot be had."""
+        started: list[Part] = []
         opened: list[Door | PopServer | WebServer] = []
         try:
+            for part in (*self._work, *self._behind):
+                await asyncio.to_thread(part.start)
+                started.append(part)
             for one in self._doors:
-                await one.start()
+                await one.start(bound if sockets is None else partial(sockets.listen, type(one).__name__))
                 opened.append(one)
-        except OSError as error:
+        except Exception as error:
             await asyncio.gather(*(one.stop(0) for one in opened))
-            await self._stop_behind()
+            await _stop(started)
+            self._workshop.store.close()
+            if not isinstance(error, OSError):
+                raise
             raise ConfigurationError(
                 "ecoute-impossible", f"Écoute impossible sur {', '.join(self._listen)} : {os_reason(error)}."
             ) from None
@@ -121,12 +138,38 @@ class Program:
     async def stop(self) -> None:
         """Answers every open transaction, ends the work in hand, closes the database (P5)."""
         await asyncio.gather(*(one.stop(_GRACE_S) for one in self._doors))
-        await self._stop_behind()
-
-    async def _stop_behind(self) -> None:
-        for part in reversed(self._behind):
-            await asyncio.to_thread(part.stop)
+        await _stop(self._behind)
+        await self._end_work()
         self._workshop.store.close()
+
+    async def retire(self) -> None:
+        """Ends after those who are in its doors have left, and after LINGER_S, or when hurried, without waiting for
+        them. Meanwhile it lets nobody in and does no other work."""
+        self._end_work()
+        leaving = asyncio.create_task(self._linger())
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait((leaving, hurried), timeout=LINGER_S, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        hurried.cancel()
+        await self.stop()
+
+    def hurry(self) -> None:
+        """Makes `retire` wait for nobody any more."""
+        self._hurried.set()
+
+    async def _linger(self) -> bool:
+        await asyncio.gather(*(one.linger() for one in self._doors))
+        return True
+
+    def _end_work(self) -> asyncio.Task[None]:
+        if self._work_ends is None:
+            self._work_ends = asyncio.create_task(_stop(self._work))
+        return self._work_ends
+
+
+async def _stop(parts: Sequence[Part]) -> None:
+    for part in reversed(parts):
+        await asyncio.to_thread(part.stop)
 
 
 def check_start(settings: Settings) -> None:
@@ -138,16 +181,19 @@ def check_start(settings: Settings) -> None:
         workshop.store.close()
 
 
-def embedded(settings: Settings, workshop: Workshop, prepare: Callable[[], None] = as_it_is) -> Program:
+def embedded(
+    settings: Settings, workshop: Workshop, prepare: Callable[[], None] = as_it_is, name: str = EMBEDDED
+) -> Program:
     """Everything, in one process but for those that open messages; `prepare` sets the log up in these."""
-    hand = runner(settings, workshop, EMBEDDED, processors=0, senders=settings.worker.senders)
-    openers = Openers(settings, workshop, EMBEDDED, hand.outgoing.ring, prepare)
+    hand = runner(settings, workshop, name, processors=0, senders=settings.worker.senders)
+    openers = Openers(settings, workshop, name, hand.outgoing.ring, prepare)
     lookout = Lookout(_looks(workshop), settings.worker.sweep, hand.outgoing.ring)
-    mailboxes = hosted(workshop, EMBEDDED)
+    mailboxes = hosted(workshop, name)
     receiver, refusals = Receiver(workshop, lambda _: openers.ring()), Refusals(workshop)
     return Program(
         workshop,
-        [*_proofs(settings, workshop), hand, openers, lookout, _Locks(mailboxes), refusals, receiver],
+        work=[*_proofs(settings, workshop), hand, openers, lookout],
+        behind=[_Locks(mailboxes), refusals, receiver],
         smtp=door(settings, workshop, receiver.accept, refusals.note),
         pop=pop_door(settings, mailboxes),
         web=web_door(settings, workshop) if settings.web.listen else None,
@@ -159,7 +205,7 @@ def front_door(settings: Settings, workshop: Workshop, ring: Ring, bells: Sequen
     """Role smtp: takes messages and writes them down; `bells` are what `ring` needs running."""
     receiver, refusals = Receiver(workshop, ring), Refusals(workshop)
     smtp = door(settings, workshop, receiver.accept, refusals.note)
-    return Program(workshop, [*bells, refusals, receiver], smtp=smtp, listen=settings.smtp.listen)
+    return Program(workshop, behind=[*bells, refusals, receiver], smtp=smtp, listen=settings.smtp.listen)
 
 
 def hosted_mailboxes(settings: Settings, workshop: Workshop, name: str) -> Program:
@@ -167,27 +213,28 @@ def hosted_mailboxes(settings: Settings, workshop: Workshop, name: str) -> Progr
     if not settings.pop.listen:
         raise ConfigurationError("pop-sans-adresse", "Aucune adresse d'écoute pour POP3 : donnez [pop] listen.")
     mailboxes = hosted(workshop, name)
-    return Program(workshop, [_Locks(mailboxes)], pop=pop_door(settings, mailboxes), listen=settings.pop.listen)
+    pop = pop_door(settings, mailboxes)
+    return Program(workshop, behind=[_Locks(mailboxes)], pop=pop, listen=settings.pop.listen)
 
 
 def console(settings: Settings, workshop: Workshop) -> Program:
     """Role web: the console and the API. ConfigurationError when the settings give it no address to listen on."""
     if not settings.web.listen:
         raise ConfigurationError("web-sans-adresse", "Aucune adresse d'écoute pour la console : donnez [web] listen.")
-    return Program(workshop, [], web=web_door(settings, workshop), listen=settings.web.listen)
+    return Program(workshop, web=web_door(settings, workshop), listen=settings.web.listen)
 
 
 def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[[], None]) -> Program:
     """Role worker without a broker: looks for what is due by itself."""
     hand = runner(settings, workshop, name, processors=0, senders=settings.worker.senders)
-    return Program(workshop, [hand, Openers(settings, workshop, name, hand.outgoing.ring, prepare)])
+    return Program(workshop, work=[hand, Openers(settings, workshop, name, hand.outgoing.ring, prepare)])
 
 
 def beat(settings: Settings, workshop: Workshop, looks: Sequence[Callable[[], int]], bells: Sequence[Part]) -> Program:
     """Role beat: what is nobody's work, with `looks` of a broker that need `bells` running."""
     interval = min(settings.worker.sweep, LONGEST_LOOK_MS)
     proofs = _proofs(settings, workshop)
-    return Program(workshop, [*bells, *proofs, Lookout([*_looks(workshop), *looks], interval, lambda: None)])
+    return Program(workshop, work=[*bells, *proofs, Lookout([*_looks(workshop), *looks], interval, lambda: None)])
 
 
 def _proofs(settings: Settings, workshop: Workshop) -> list[Lookout]:

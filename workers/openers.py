@@ -87,17 +87,18 @@ def take_back(workshop: Workshop, name: str) -> int:
     """Ends the leases of processes of the pool that died, known by the identifiers in their names; how many rows."""
     with workshop.store.read() as conn:
         owners = messages.holders(conn, f"{name}/")
-    dead = {pid for owner in owners if (pid := _pool_process(owner)) and not Path(f"/proc/{pid}").exists()}
+    dead = {pid for owner in owners if (pid := _pool_process(owner, name)) and not Path(f"/proc/{pid}").exists()}
     if not dead:
         return 0
     with workshop.store.begin() as conn:
         return sum(messages.release_leases(conn, f"{name}/{pid}/") for pid in sorted(dead))
 
 
-def _pool_process(owner: str) -> str:
-    """The identifier in the name of a claim `NAME/PID/N`; empty for a claim `NAME/N` of a thread of the parent."""
-    _, *rest = owner.split("/")
-    return rest[0] if len(rest) > 1 else ""
+def _pool_process(owner: str, name: str) -> str:
+    """The identifier in the name of a claim `NAME/PID/N`; empty for a claim `NAME/N` of a thread of the parent, and for
+    those of its next generation, `NAME/r2/…`."""
+    first, *rest = owner.removeprefix(f"{name}/").split("/")
+    return first if rest and first.isdigit() else ""
 
 
 def _serve(settings: Settings, name: str, prepare: Callable[[], None], telling: Connection) -> None:
@@ -108,7 +109,9 @@ def _serve(settings: Settings, name: str, prepare: Callable[[], None], telling: 
     os.set_blocking(telling.fileno(), False)
     app = make_app(settings)
     register(app, lambda: _open_runner(settings, name), lambda: _tell(telling))
-    worker = app.Worker(hostname=f"{name}@oct", pool="prefork", quiet=True, without_gossip=True, without_mingle=True)
+    worker = app.Worker(
+        hostname=f"{name.replace('/', '.')}@oct", pool="prefork", quiet=True, without_gossip=True, without_mingle=True
+    )
     worker.start()
     raise SystemExit(worker.exitcode)
 

@@ -31,9 +31,8 @@ def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[
     rang for, so that a broker that is away costs speed and nothing else."""
     hand = runner(settings, workshop, name, processors=1, senders=settings.worker.senders)
     openers = Openers(settings, name, hand.outgoing.ring, prepare)
-    return Program(
-        workshop, [hand, openers, Lookout([partial(take_back, workshop, name)], _DEAD_MS, hand.incoming.ring)]
-    )
+    dead = Lookout([partial(take_back, workshop, name)], _DEAD_MS, hand.incoming.ring)
+    return Program(workshop, work=[hand, openers, dead])
 
 
 def beat(settings: Settings, workshop: Workshop) -> Program:

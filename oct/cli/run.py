@@ -1,4 +1,4 @@
-"""`oct run`: the whole concentrator in this process, or one role of it, until SIGTERM or SIGINT."""
+"""`oct run`: the whole concentrator in this process, or one role of it, until SIGTERM or SIGINT; SIGHUP reloads it."""
 
 from __future__ import annotations
 
@@ -72,27 +72,28 @@ def run(
     """Lance le concentrateur."""
     from oct.cli.logs import configure
 
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is not read yet needs no reload
     prepare = partial(configure, log, "info")
     prepare()
-    asyncio.run(_serve(read_settings(config), role, name, prepare))
+    asyncio.run(_serve(partial(read_settings, config), role, name, prepare))
 
 
-async def _serve(settings: Settings, role: Role, given: str, prepare: Callable[[], None]) -> None:
-    from oct.bootstrap import alone, check_not_restored, open_workshop
+async def _serve(read: Callable[[], Settings], role: Role, given: str, prepare: Callable[[], None]) -> None:
+    from oct.bootstrap import alone
+    from oct.generations import Generations
 
+    settings = read()
     check_database(settings, role)
     name = process_name(role, given)
     with alone(settings, name):
-        workshop = open_workshop(settings)
-        check_not_restored(settings, workshop.store)
-        program = _program(settings, workshop, role, name, prepare)
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        _on_first_signal(lambda: loop.call_soon_threadsafe(stopping.set))
-        await program.start()
-        print(f"Prêt : {_opened(settings, role, program)}", flush=True)
-        await stopping.wait()
-        await program.stop()
+        calls = _Calls()
+        process = Generations(name, read, partial(_build, role=role, prepare=prepare))
+        await process.start(settings)
+        print(f"Prêt : {_opened(settings, role, process.program)}", flush=True)
+        while await calls.reload():
+            if await process.reload():
+                print(f"Rechargé : {_opened(process.settings, role, process.program)}", flush=True)
+        await process.stop()
     print("Arrêté.", flush=True)
 
 
@@ -119,11 +120,24 @@ def process_name(role: Role, given: str) -> str:
     return f"{role}-{name}"
 
 
+def _build(settings: Settings, name: str, *, role: Role, prepare: Callable[[], None]) -> Program:
+    """A program from the files as they stand, under a name of its own."""
+    from oct.bootstrap import check_not_restored, open_workshop
+
+    workshop = open_workshop(settings)
+    try:
+        check_not_restored(settings, workshop.store)
+        return _program(settings, workshop, role, name, prepare)
+    except Exception:
+        workshop.store.close()
+        raise
+
+
 def _program(settings: Settings, workshop: Workshop, role: Role, name: str, prepare: Callable[[], None]) -> Program:
     from oct import programs
 
     if role is Role.ALL:
-        return programs.embedded(settings, workshop, prepare)
+        return programs.embedded(settings, workshop, prepare, name)
     if role is Role.POP:
         return programs.hosted_mailboxes(settings, workshop, name)
     if role is Role.WEB:
@@ -170,14 +184,29 @@ def _addresses(listen: tuple[str, ...], ports: list[int]) -> str:
     return ", ".join(f"{host}:{port}" for host, port in zip(hosts, ports, strict=True))
 
 
-def _on_first_signal(stop: Callable[[], object]) -> None:
-    """Calls `stop` at the first SIGTERM or SIGINT; from then on both are ignored, to the very end of the process."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
+class _Calls:
+    """What signals ask of the process, from now on: SIGHUP to reload; SIGTERM or SIGINT to stop, after which all three
+    are ignored to the very end of the process."""
 
-    def stop_once(*_: object) -> None:
-        for number in numbers:
+    def __init__(self) -> None:
+        self._stopping = False
+        self._called = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._call)
+
+    async def reload(self) -> bool:
+        """Waits for the next call: True to reload, once however often it was asked for meanwhile; False to stop."""
+        await self._called.wait()
+        self._called.clear()
+        return not self._stopping
+
+    def _stop(self, *_: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        stop()
+        self._stopping = True
+        self._call()
 
-    for number in numbers:
-        signal.signal(number, stop_once)
+    def _call(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._called.set)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterable, Sequence
+from functools import partial
 
-from oct.doors.listening import Listener, listener, require_modern
+from oct.doors.listening import Listener, Listening, bound, listener, require_modern
 from oct.errors import ConfigurationError
 from oct.pop import replies
 from oct.pop.connection import Connection
@@ -21,6 +22,8 @@ from oct.pop.session import Session
 
 _BACKLOG = 1024
 _LAST_WORD_SECONDS = 1.0
+_ACCEPTED_S = 1.0
+"""What was accepted just before the door closed is a session by then."""
 
 
 class PopServer:
@@ -53,33 +56,30 @@ class PopServer:
         self._servers: list[asyncio.Server] = []
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._keeper: asyncio.Task[None] | None = None
-
-    @property
-    def ports(self) -> list[int]:
+        self.ports: list[int] = []
         """The real ports, in the order of the addresses to listen on."""
-        return [int(server.sockets[0].getsockname()[1]) for server in self._servers]
 
-    async def start(self) -> None:
+    async def start(self, listening: Listening = bound) -> None:
         """Open every address, or none: OSError when one cannot be had."""
         loop = asyncio.get_running_loop()
         try:
             for place in self._listeners:
-                self._servers.append(
-                    await loop.create_server(
-                        lambda place=place: self._connection(place),
-                        place.host or None,
-                        place.port,
-                        backlog=_BACKLOG,
-                    )
-                )
+                sockets = listening(place)
+                self.ports.append(int(sockets[0].getsockname()[1]))
+                protocol = partial(self._connection, place)
+                for one in sockets:
+                    self._servers.append(await loop.create_server(protocol, sock=one, backlog=_BACKLOG))
         except OSError:
             self._close()
             raise
         self._keeper = asyncio.create_task(self._keep_locks())
 
-    def reload_tls(self, context: ssl.SSLContext) -> None:
-        """Use another certificate for the handshakes to come."""
-        self._desk.tls = require_modern(context)
+    async def linger(self) -> None:
+        """Listen no more, and return when the last session has ended by itself."""
+        self._close()
+        await asyncio.sleep(_ACCEPTED_S)
+        while self._sessions:
+            await asyncio.wait(self._sessions.values())
 
     async def stop(self, grace_seconds: float) -> None:
         """Listen no more, send silent sessions away, let the others have their answer (P5), at most for the grace."""
@@ -127,6 +127,7 @@ class PopServer:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        self.ports = []
 
 
 async def _send_away(connection: Connection) -> None:

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Iterable, Sequence
 
 from oct.doors.admission import Admission
-from oct.doors.listening import listener, require_modern
+from oct.doors.listening import Listening, bound, listener, require_modern
 from oct.errors import ConfigurationError
 from oct.smtp import replies
 from oct.smtp.desk import Checks, Desk
@@ -30,6 +30,8 @@ from oct.smtp.transaction import (
 
 _BACKLOG = 1024
 _LAST_WORD_SECONDS = 1.0
+_ACCEPTED_S = 1.0
+"""What was accepted just before the door closed is a session by then."""
 
 
 class Door:
@@ -67,29 +69,29 @@ class Door:
         )
         self._checks = Checks(self._desk)
         self._servers: list[asyncio.Server] = []
-
-    @property
-    def ports(self) -> list[int]:
+        self.ports: list[int] = []
         """The real ports, in the order of the addresses to listen on."""
-        return [int(server.sockets[0].getsockname()[1]) for server in self._servers]
 
-    async def start(self) -> None:
+    async def start(self, listening: Listening = bound) -> None:
         """Open every address, or none: OSError when one cannot be had."""
         loop = asyncio.get_running_loop()
         try:
             for place in self._listeners:
-                self._servers.append(
-                    await loop.create_server(
-                        self._protocol(place.implicit_tls), place.host or None, place.port, backlog=_BACKLOG
-                    )
-                )
+                sockets = listening(place)
+                self.ports.append(int(sockets[0].getsockname()[1]))
+                protocol = self._protocol(place.implicit_tls)
+                for one in sockets:
+                    self._servers.append(await loop.create_server(protocol, sock=one, backlog=_BACKLOG))
         except OSError:
             self._close()
             raise
 
-    def reload_tls(self, context: ssl.SSLContext) -> None:
-        """Use another certificate for the handshakes to come."""
-        self._desk.tls = require_modern(context)
+    async def linger(self) -> None:
+        """Listen no more, and return when the last session has ended by itself."""
+        self._close()
+        await asyncio.sleep(_ACCEPTED_S)
+        while self._desk.sessions:
+            await asyncio.wait(self._tasks())
 
     async def stop(self, grace_seconds: float) -> None:
         """Listen no more, send idle sessions away, answer every open DATA (P5); beyond the grace, with 421."""
@@ -111,6 +113,7 @@ class Door:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        self.ports = []
 
 
 async def _ended(tasks: Iterable[asyncio.Task[object]], seconds: float) -> None:

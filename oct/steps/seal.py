@@ -18,7 +18,7 @@ from oct.store import journal
 from oct.store.engine import Store
 from oct.store.journal import Horizon
 from oct.trace.canonical import canonical
-from oct.trace.heads import Signer, last_published, publish
+from oct.trace.heads import Signer, last_published, publish, turn
 from oct.trace.verify import ProofError, leaf_hash
 
 _BATCH = 2000
@@ -70,18 +70,22 @@ class Sealer:
 
     def _publish(self) -> None:
         try:
-            outside = last_published(self._heads)
-            published_at = -1 if outside is None else outside.at
-            with self._store.read() as conn:
-                newest = journal.last_head(conn)
-                waiting = journal.heads(conn, published_at, _HEADS)
-            if outside is not None and (newest is None or newest.size < outside.size):
-                _log.error("journal-en-retard-sur-ses-tetes", publiee=outside.size, tenue=newest.size if newest else 0)
-            while waiting:
-                publish(self._heads, waiting)
-                with self._store.read() as conn:
-                    waiting = journal.heads(conn, waiting[-1].at, _HEADS)
+            with turn(self._heads):
+                self._publish_missing()
         except (OSError, ProofError) as cause:
             raise StoreError(
                 "tetes-non-publiees", f"Les têtes signées ne peuvent pas être écrites dans {self._heads}."
             ) from cause
+
+    def _publish_missing(self) -> None:
+        outside = last_published(self._heads)
+        published_at = -1 if outside is None else outside.at
+        with self._store.read() as conn:
+            newest = journal.last_head(conn)
+            waiting = journal.heads(conn, published_at, _HEADS)
+        if outside is not None and (newest is None or newest.size < outside.size):
+            _log.error("journal-en-retard-sur-ses-tetes", publiee=outside.size, tenue=newest.size if newest else 0)
+        while waiting:
+            publish(self._heads, waiting)
+            with self._store.read() as conn:
+                waiting = journal.heads(conn, waiting[-1].at, _HEADS)

@@ -10,8 +10,10 @@ taken away, and its head published again.
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +77,18 @@ def last_published(path: Path) -> TreeHead | None:
     except FileNotFoundError:
         return None
     return read_head(lines[-1]) if lines else None
+
+
+@contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Keeps others on this machine from publishing to the same file while the block runs. OSError when its folder is
+    not there."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def publish(path: Path, heads: Sequence[TreeHead]) -> None:

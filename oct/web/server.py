@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from oct.doors.admission import Admission
-from oct.doors.listening import Listener, listener, require_modern
+from oct.doors.listening import Listener, Listening, bound, listener, require_modern
 from oct.errors import ConfigurationError
 from oct.web.connection import HEAD_S, Connection
 
@@ -68,30 +68,46 @@ class WebServer:
         """The real ports, in the order of the addresses to listen on."""
         return [port for _, _, port in self._running]
 
-    async def start(self) -> None:
+    async def start(self, listening: Listening = bound) -> None:
         """Open every address, or none: OSError when one cannot be had."""
-        taken: list[socket.socket] = []
+        taken: list[list[socket.socket]] = []
         try:
-            taken.extend(_bound(place) for place in self._listeners)
+            taken.extend(listening(place) for place in self._listeners)
         except OSError:
-            for one in taken:
-                one.close()
+            for sockets in taken:
+                for one in sockets:
+                    one.close()
             raise
-        for place, bound in zip(self._listeners, taken, strict=True):
+        for place, sockets in zip(self._listeners, taken, strict=True):
             server = _Quiet(self._config(place), self._admission, self._limits.head_seconds)
-            port = int(bound.getsockname()[1])
-            task = asyncio.create_task(server.serve(sockets=[bound]))
+            port = int(sockets[0].getsockname()[1])
+            task = asyncio.create_task(server.serve(sockets=sockets))
             self._running.append((server, task, port))
             while not server.started and not task.done():
                 await asyncio.sleep(_LOOK_S)
 
+    async def linger(self) -> None:
+        """Listen no more, and return when every request under way is answered."""
+        for server, _, _ in self._running:
+            server.should_exit = True
+        await self._ended(None)
+
     async def stop(self, grace_seconds: float) -> None:
         """Listen no more, answer what is under way (P5), at most for the grace."""
         for server, _, _ in self._running:
-            server.config.timeout_graceful_shutdown = int(grace_seconds)
             server.should_exit = True
-        await asyncio.gather(*(task for _, task, _ in self._running))
+        late = await self._ended(grace_seconds)
+        for server, task, _ in self._running:
+            if task in late:
+                server.give_up()
+                task.cancel()
+        await self._ended(None)
         self._running.clear()
+
+    async def _ended(self, seconds: float | None) -> set[asyncio.Task[None]]:
+        """The servers that have not come to their end after so long; None: however long it takes."""
+        tasks = [task for _, task, _ in self._running]
+        return (await asyncio.wait(tasks, timeout=seconds))[1] if tasks else set()
 
     def _check(self, place: Listener) -> None:
         if place.implicit_tls and self._tls is None:
@@ -129,6 +145,11 @@ class _Quiet(uvicorn.Server):
         self._admission = admission
         self._head_s = head_s
 
+    def give_up(self) -> None:
+        """Answer nobody any more."""
+        for task in self.server_state.tasks:
+            task.cancel()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -147,18 +168,6 @@ class _Quiet(uvicorn.Server):
             for one in sockets or ()
         ]
         self.started = True
-
-
-def _bound(place: Listener) -> socket.socket:
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-    bound = socket.socket(family)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((place.host, place.port))
-    except OSError:
-        bound.close()
-        raise
-    return bound
 
 
 def _is_local(host: str) -> bool:

@@ -77,6 +77,8 @@ def test_a_unit_runs_the_role_of_its_name(path: Path) -> None:
     assert named is not None
     assert list(roles(words)) == [Role(named[1])]
     assert unit["Service"]["User"] == "oct"
+    assert unit["Service"]["ExecReload"].endswith("kill -HUP $MAINPID")
+    assert "ExecReload=/opt/oct/bin/oct config --check\n" in path.read_text(encoding="utf-8")
 
 
 def test_every_role_has_its_unit_in_the_target() -> None:

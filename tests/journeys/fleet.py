@@ -62,6 +62,13 @@ class Fleet:
         self._processes[name].kill()
         self._processes[name].wait()
 
+    def reload(self, *names: str) -> None:
+        """SIGHUP to all of them, and the end of their reloads."""
+        for name in names:
+            self._processes[name].send_signal(signal.SIGHUP)
+        for name in names:
+            until(f"{name} has reloaded", lambda name=name: "Rechargé" in self.log(name))  # type: ignore[misc]
+
     @contextmanager
     def supervised(self) -> Iterator[None]:
         """Starts again every process that ends while the block runs, as systemd and Docker do."""

@@ -178,6 +178,25 @@ def test_the_hosted_mailboxes_have_a_role_of_their_own(make_fleet: MakeFleet, tm
     assert fleet.stop("smtp-1", "worker-1", "pop-1") == [0, 0, 0]
 
 
+def test_every_role_reloads_under_traffic_and_a_death_after_that_loses_nothing(
+    make_fleet: MakeFleet, broker: Broker
+) -> None:
+    """P1, P2: programs of one process leave each other's leases alone, and the next process takes all of them back."""
+    fleet = make_fleet(queue=f'url = "{broker.url}"')
+    fleet.start(*EVERYTHING)
+    traffic = crowd(fleet)
+    flows(traffic, 2)
+    fleet.reload(*EVERYTHING)
+    flows(traffic, 2)
+    fleet.kill("worker-1")
+    fleet.launch("worker-1")
+    flows(traffic, 2)
+    ended = stopped(traffic)
+    assert [one.tries for one in ended.accepted] == [1] * len(ended.accepted)
+    judged(fleet, ended)
+    assert fleet.stop(*EVERYTHING) == [0] * len(EVERYTHING)
+
+
 def test_two_processes_never_bear_one_name_and_their_health_is_known(make_fleet: MakeFleet) -> None:
     """Each takes back the leases of its name, so the second one refuses to start; `oct health` knows who runs."""
     fleet = make_fleet()

@@ -56,23 +56,9 @@ def test_what_is_sent_ahead_of_the_handshake_is_never_heard(opens: Opener) -> No
 def test_tls_below_1_2_is_refused(opens: Opener, authority: trustme.CA) -> None:
     old = server_tls(authority)
     old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    mailboxes = opens().house.instant_logins()
     with pytest.raises(ConfigurationError, match=r"TLS 1\.2"):
-        opens().server.reload_tls(old)
-
-
-def test_a_new_certificate_serves_the_next_handshake(opens: Opener) -> None:
-    opened = opens()
-    opened.logged_in().quit()
-    stranger = trustme.CA()
-    opened.loop.run(_reload(opened.server, server_tls(stranger)))
-    with pytest.raises(ssl.SSLCertVerificationError):
-        opened.client()
-    stranger.configure_trust(opened.trusting)
-    opened.logged_in().quit()
-
-
-async def _reload(server: PopServer, context: ssl.SSLContext) -> None:
-    server.reload_tls(context)
+        PopServer(("127.0.0.1:0",), hostname="boites.oct.test", mailboxes=mailboxes, tls=old)
 
 
 def test_a_handshake_that_fails_ends_the_connection_only(opens: Opener) -> None:

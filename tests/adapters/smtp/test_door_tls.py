@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from oct.doors.listening import require_modern
 from oct.errors import ConfigurationError
 from oct.smtp.tls import server_context
-from tests.adapters.smtp.doors import OURS, Opener, server_tls, until
+from tests.adapters.smtp.doors import OURS, Opener, until
 
 PLAIN = b64encode(b"\0cabinet\0ouvre-toi")
 
@@ -119,19 +119,6 @@ def test_an_address_may_speak_tls_from_the_first_octet(
 def test_implicit_tls_needs_a_certificate(opens: Opener) -> None:
     with pytest.raises(ConfigurationError, match="tls-absent"):
         opens(listen=("tls://127.0.0.1:0",))
-
-
-def test_another_certificate_serves_the_next_handshake(opens: Opener, tls: ssl.SSLContext) -> None:
-    newer = trustme.CA()
-    trusting_newer = ssl.create_default_context()
-    newer.configure_trust(trusting_newer)
-    opened = opens(tls=tls, listen=("127.0.0.1:0", "tls://127.0.0.1:0"))
-    opened.door.reload_tls(server_tls(newer))
-    with opened.peer() as peer:
-        peer.greet().ask(b"STARTTLS")
-        peer.secure(trusting_newer)
-    with opened.peer(port=opened.door.ports[1]) as peer:
-        assert peer.secure(trusting_newer).reply().startswith(b"220 ")
 
 
 def test_authentication_is_neither_offered_nor_taken_in_clear(
