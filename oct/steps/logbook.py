@@ -12,7 +12,7 @@ from pathlib import Path
 from oct.errors import StoreError
 from oct.store import counters, journal
 from oct.store.engine import Store
-from oct.trace.heads import append_lines
+from oct.trace.heads import append_lines, turn
 from oct.trace.verify import read_event
 
 RECEIVED, HANDED_OVER = ("recu", "nouveau"), ("remise", "remis")
@@ -23,7 +23,7 @@ _PLACES = 5000
 
 
 class Logbook:
-    """The file; one process writes it, the one that seals."""
+    """The file; one at a time on this machine writes it, the process that seals."""
 
     def __init__(self, store: Store, path: Path) -> None:
         self._store = store
@@ -31,10 +31,11 @@ class Logbook:
 
     def run(self) -> int:
         """Appends what was sealed since; how many events were looked at."""
-        done = 0
-        while some := self._append_some():
-            done += some
-        return done
+        try:
+            with turn(self._path):
+                return sum(iter(self._append_some, 0))
+        except OSError as cause:
+            raise StoreError("registre-non-ecrit", f"Le registre {self._path} ne peut pas être écrit.") from cause
 
     def _append_some(self) -> int:
         with self._store.read() as conn:
@@ -44,10 +45,7 @@ class Logbook:
                 return 0
             told = [line for _, line in journal.lines(conn, end, first=first) if _is_told(line)]
         if told:
-            try:
-                append_lines(self._path, told)
-            except OSError as cause:
-                raise StoreError("registre-non-ecrit", f"Le registre {self._path} ne peut pas être écrit.") from cause
+            append_lines(self._path, told)
         with self._store.begin() as conn:
             counters.advance(conn, _REACHED, end - first)
         return end - first
