@@ -43,6 +43,7 @@ from oct.steps.runner import Lookout
 from oct.steps.sweep import sweep
 from oct.steps.watch import watch
 from oct.steps.workshop import Workshop
+from oct.surroundings import check_clock, check_places
 
 if TYPE_CHECKING:
     from oct.web.server import WebServer
@@ -174,8 +175,10 @@ async def _stop(parts: Sequence[Part]) -> None:
 
 def check_start(settings: Settings) -> None:
     """Stumbles over whatever `oct run` would before it listens: data files, keys, database, TLS."""
+    check_places(settings)
     workshop = open_workshop(settings)
     try:
+        check_clock(workshop)
         embedded(settings, workshop)
     finally:
         workshop.store.close()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -51,6 +52,7 @@ class Ringer:
             return
 
     def _run(self) -> None:
+        self._try(self._greet)
         while not self._stopping.is_set():
             try:
                 ids = [self._room.get(timeout=_LOOK_S)]
@@ -58,14 +60,22 @@ class Ringer:
                 continue
             while len(ids) < self._batch and not self._room.empty():
                 ids.append(self._room.get())
-            self._publish(ids)
+            self._try(partial(self._publish, ids))
+
+    def _greet(self) -> None:
+        """Whoever starts without a broker is to know at once."""
+        with self._app.connection_for_write() as connection:
+            connection.default_channel.client.ping()
 
     def _publish(self, ids: Sequence[int]) -> None:
+        self._app.send_task(PROCESS, args=[ids], expires=self._expires_s, retry=False)
+
+    def _try(self, talk: Callable[[], None]) -> None:
         try:
-            self._app.send_task(PROCESS, args=[ids], expires=self._expires_s, retry=False)
+            talk()
         except Exception as error:  # noqa: BLE001 - whatever a broker and its client raise: the beat rings again
             if self._is_heard:
-                _log.warning("file-d-attente-injoignable", **described(error))
+                _log.warning("file-d-attente-injoignable", conseil="vérifiez [queue] url", **described(error))
             self._is_heard = False
         else:
             if not self._is_heard:

@@ -81,8 +81,10 @@ def run(
 async def _serve(read: Callable[[], Settings], role: Role, given: str, prepare: Callable[[], None]) -> None:
     from oct.bootstrap import alone
     from oct.generations import Generations
+    from oct.surroundings import check_places
 
     settings = read()
+    check_places(settings)
     check_database(settings, role)
     name = process_name(role, given)
     with alone(settings, name):
@@ -123,9 +125,11 @@ def process_name(role: Role, given: str) -> str:
 def _build(settings: Settings, name: str, *, role: Role, prepare: Callable[[], None]) -> Program:
     """A program from the files as they stand, under a name of its own."""
     from oct.bootstrap import check_not_restored, open_workshop
+    from oct.surroundings import check_clock
 
     workshop = open_workshop(settings)
     try:
+        check_clock(workshop)
         check_not_restored(settings, workshop.store)
         return _program(settings, workshop, role, name, prepare)
     except Exception:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from oct.errors import ConfigurationError
+from oct.errors import ConfigurationError, os_reason
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -16,11 +16,17 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
+        context.load_cert_chain(certificate, key, password=lambda: "")  # else a person would be asked for it
+    except ssl.SSLError as error:
+        together = error.reason != "KEY_VALUES_MISMATCH"
+        fault = "ne se lisent pas (PEM attendu, clé sans phrase secrète)" if together else "ne vont pas ensemble"
         raise ConfigurationError(
-            "certificat-tls", f"Le certificat TLS {certificate} ou sa clé {key} ne se lit pas."
-        ) from error
+            "certificat-tls", f"Le certificat TLS {certificate} et sa clé {key} {fault}."
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            "certificat-tls", f"Le certificat TLS {certificate} ou sa clé {key} : {os_reason(error)}."
+        ) from None
     return context
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -103,16 +103,8 @@ def open_store(url: str, *, pool_size: int = 10) -> Store:
 
     Raises ConfigurationError for a URL that is neither SQLite's nor PostgreSQL's.
     """
-    try:
-        parsed = make_url(url)
-        dialect = parsed.get_backend_name()
-    except ArgumentError:
-        dialect = ""
-    if dialect not in {"sqlite", "postgresql"}:
-        raise ConfigurationError(
-            "base-inconnue",
-            "L'adresse de la base doit commencer par sqlite:/// ou postgresql+psycopg:// (clé [store] url).",
-        )
+    parsed = check_url(url)
+    dialect = parsed.get_backend_name()
     options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": WAIT_S}
     if dialect == "sqlite":
         engine = create_engine(parsed, hide_parameters=True, **options)
@@ -123,6 +115,20 @@ def open_store(url: str, *, pool_size: int = 10) -> Store:
     return Store(
         create_engine(parsed.set(drivername="postgresql+psycopg"), hide_parameters=True, pool_pre_ping=True, **options)
     )
+
+
+def check_url(url: str) -> URL:
+    """The parts of the address of a database; ConfigurationError when it is neither SQLite's nor PostgreSQL's."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise ConfigurationError(
+            "base-inconnue",
+            "L'adresse de la base doit commencer par sqlite:/// ou postgresql+psycopg:// (clé [store] url).",
+        )
+    return parsed
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

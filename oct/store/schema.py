@@ -48,8 +48,12 @@ def check_schema(engine: Engine) -> None:
     if found is None:
         raise StoreError("base-vide", "La base de données est vide : lancez « oct migrate » pour la créer.")
     if found != REVISION:
+        cure = (
+            "lancez « oct migrate »"
+            if found < REVISION
+            else "une version plus récente du programme l'a mise à jour, installez celle-là"
+        )
         raise StoreError(
             "base-autre-version",
-            f"La base de données est à la version {found}, le programme attend la version {REVISION} : "
-            "lancez « oct migrate » avec la version du programme la plus récente.",
+            f"La base de données est à la version {found}, le programme attend la version {REVISION} : {cure}.",
         )
