@@ -61,7 +61,7 @@ _AGAIN = {429: "1", 503: "5"}
 def problem(status: int, detail: str = "", *, code: str = "", faults: Iterable[Fault] = ()) -> JSONResponse:
     """The answer for a status; `detail` where its title says too little."""
     title = TITLES.get(status, TITLES[400])
-    name = code or f"http-{status}"
+    name = code or ("inconnu" if status == 404 else f"http-{status}")
     told = Problem(
         type=f"urn:oct:probleme:{name}",
         title=title,

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oct.doors.admission import Admission
+from oct.errors import described
 from oct.web.api import (
     accounts,
     certificates,
@@ -27,11 +29,13 @@ from oct.web.api import (
     returns,
     search,
 )
-from oct.web.api.description import described
+from oct.web.api.description import finished
 from oct.web.desk import Desk
 from oct.web.failures import answer_failures, failure
 from oct.web.identity import peer_of
 from oct.web.refusals import RefusalError
+
+_log = structlog.get_logger()
 
 _PLACES, _PER_ADDRESS = 24, 8
 _NOUNS = (
@@ -61,7 +65,7 @@ class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The description, made once."""
         if self.openapi_schema is None:
-            self.openapi_schema = described(super().openapi())
+            self.openapi_schema = finished(super().openapi())
         return self.openapi_schema
 
 
@@ -89,7 +93,11 @@ def create_api(desk: Desk) -> FastAPI:
 
 
 class Places:
-    """An ASGI application around another, with places for so many calls at once."""
+    """An ASGI application around another, with places for so many calls at once.
+
+    A failure that nobody declared is logged here by its type and place: further out, the framework answers it in its
+    own words.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -106,7 +114,19 @@ class Places:
         if not self._admission.enter(peer):
             await failure(request, 429, code="trop-de-demandes")(scope, receive, send)
             return
+        begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, answer)
+        except Exception as surprise:
+            if begun:
+                raise
+            _log.error("api-surprise", **described(surprise))
+            await failure(request, 500)(scope, receive, send)
         finally:
             self._admission.leave(peer)

@@ -6,12 +6,13 @@ together of those that the fields give.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from oct.web.problems import MEDIA_TYPE, TITLES, Fault, Problem
+from oct.web.problems import MEDIA_TYPE, TITLES, Fault, Problem, problem
 
 _ALWAYS = (400, 401, 403, 404, 408, 413, 422, 429, 500, 503)
 """What any call may be answered besides its own."""
@@ -19,7 +20,7 @@ _SCHEMAS = "#/components/schemas/"
 _JSON = "application/json"
 
 
-def described(document: dict[str, Any]) -> dict[str, Any]:
+def finished(document: dict[str, Any]) -> dict[str, Any]:
     """The finished description; `document` is changed."""
     parts = document["components"]
     _, problems = models_json_schema(
@@ -41,11 +42,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _refusal(status: int) -> dict[str, Any]:
-    title = TITLES[status]
-    example = {
-        "type": f"urn:oct:probleme:http-{status}", "title": title, "status": status, "detail": title,
-        "code": f"http-{status}", "erreurs": [],
-    }  # fmt: skip
+    title, example = TITLES[status], json.loads(bytes(problem(status).body))
     told: dict[str, Any] = {
         "description": title,
         "content": {MEDIA_TYPE: {"schema": {"$ref": f"{_SCHEMAS}Problem"}, "example": example}},
