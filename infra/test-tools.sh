@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure that the programs which the tests drive are on this machine: mail clients, openssl, Dovecot, strace, PostgreSQL.
+# Makes sure that the programs which the tests drive are on this machine: mail clients, openssl, Dovecot, strace, Chromium, PostgreSQL.
 # Debian packages are installed when this runs as root; otherwise what is missing is named, with the way to get it.
 set -u
 
@@ -14,6 +14,7 @@ need swaks swaks
 need fetchmail fetchmail
 need mpop mpop
 need strace strace
+need chromium chromium
 [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 [ -x /usr/lib/dovecot/pop3 ] || missing="$missing dovecot-pop3d"
 if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 &&

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pyotp
 import pytest
-import trustme
 from sqlalchemy import update
 
 from oct.clock import system_clock
@@ -21,6 +20,7 @@ from oct.domain.rights import Role
 from oct.steps.register.accounts import one_time, open_account
 from oct.store.tables import sessions
 from tests.journeys.conftest import Launch
+from tests.journeys.tls_console import tls_console
 from tests.journeys.world import World, free_port
 
 PHRASE = "trois cigognes au petit matin"
@@ -79,34 +79,20 @@ class Curl:
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
 def port() -> int:
     return free_port()
 
 
 @pytest.fixture(scope="module")
-def folder(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for the console."""
-    made = tmp_path_factory.mktemp("console")
-    issued = authority.issue_cert("localhost")
-    authority.cert_pem.write_to_path(made / "authority.pem")
-    issued.cert_chain_pems[0].write_to_path(made / "console.pem")
-    issued.private_key_pem.write_to_path(made / "console.key")
-    return made
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the console's certificate is."""
+    return tmp_path_factory.mktemp("console")
 
 
 @pytest.fixture(scope="module")
 def world(launch: Launch, folder: Path, port: int) -> Iterator[World]:
     """A concentrator with its console."""
-    web = (
-        f'listen = ["tls://127.0.0.1:{port}"]\n'
-        f'tls_certificate = "{folder / "console.pem"}"\ntls_key = "{folder / "console.key"}"'
-    )
-    with launch(web=web) as running:
+    with launch(web=tls_console(folder, port)) as running:
         yield running
 
 
