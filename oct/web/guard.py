@@ -37,6 +37,8 @@ _HEADERS = {
 _BODY_S = 30.0
 """For the whole of a request's body."""
 _TLS_ONLY = "max-age=31536000"
+_PROBES = frozenset({"/health", "/ready", "/metrics"})
+"""What machines ask by whatever name they know; no answer to it names a host."""
 
 
 class Guard:
@@ -69,7 +71,8 @@ class Guard:
         name, _, port = request.headers.get("host", "").lower().rpartition(":")
         host = name if name and port.isdecimal() else request.headers.get("host", "").lower()
         nul = "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]
-        if host not in self._rules.hosts or nul:
+        known = host in self._rules.hosts or request.scope["path"] in _PROBES
+        if not known or nul:
             return 400
         length = request.headers.get("content-length", "0")
         return 413 if length.isdecimal() and int(length) > self._rules.max_request else 0
