@@ -178,7 +178,7 @@ class _FarBell(Bell):
 
 def _serve(settings: Settings, name: str, prepare: Callable[[], None], line: _Line) -> None:
     """The life of an opener: until its parent closes the line, or is gone."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # sent to the whole group; the parent says when to end
     prepare()
     os.set_blocking(line.telling.fileno(), False)
