@@ -12,10 +12,12 @@ from tests.journeys.conftest import Launch
 from tests.journeys.judgement import arts_of, everything_arrived_once, trace_of
 from tests.journeys.practice import GARE, KINE, LABO, PONT, practice
 from tests.journeys.traffic import Traffic
-from tests.journeys.waiting import until
+from tests.journeys.upgrading import upgrade
+from tests.journeys.waiting import PATIENCE_S, until
 from tests.journeys.world import World
 
 KILLS = 20
+QUEUED = 60
 SEED = 20_261_120
 SENDERS = (PONT, GARE, KINE, LABO)
 
@@ -57,6 +59,12 @@ def test_a_stop_under_traffic_answers_everybody_and_loses_nothing(launch: Launch
         assert traffic.refused == []
         everything_arrived_once(world.outside, traffic)
         assert len({one.arrival.raw for one in world.outside.opened()}) == len(world.outside.opened())
+
+
+def test_an_upgrade_over_a_queue_loses_and_repeats_nothing(launch: Launch) -> None:
+    """P5: nobody outside takes anything while it is stopped, migrated and replaced; 1,000 messages in the soak."""
+    with launch() as world:
+        upgrade(world, QUEUED, SEED + 400, PATIENCE_S)
 
 
 def test_a_message_that_kills_what_opens_it_is_held_and_its_neighbours_go_on(launch: Launch, tmp_path: Path) -> None:

@@ -117,6 +117,10 @@ class World:
             command = [*self._launcher, "--config", self.directory / "oct.toml"]
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
+    def become(self, launcher: Sequence[str | Path]) -> None:
+        """What serves from the next start on."""
+        self._launcher = launcher
+
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
