@@ -59,8 +59,8 @@ def bearer_of(request: Request) -> str:
 
 async def unforged(request: Request) -> None:
     """A dependency of the whole application: ForgedError unless a request that changes something carries its token."""
-    cookie, program = cookie_of(request), request.url.path.startswith("/api/")
-    if request.method in _SAFE or bearer_of(request) or (program and not cookie):
+    cookie = cookie_of(request)
+    if request.method in _SAFE or bearer_of(request):
         return  # nothing that a browser adds by itself stands behind it
     given = request.headers.get("x-csrf-token") or str((await request.form()).get("csrf", ""))
     if not cookie or not hmac.compare_digest(given.encode(), forgery_token(cookie).encode()):
