@@ -31,7 +31,7 @@ tools:
 
 # What takes too long for every change, one program after the other: each prints what it found and fails when a
 # promise was broken. The tests hold shorter forms of the same.
-SOAK := mailboxes storm steady api secrecy upgrade
+SOAK := mailboxes storm steady api secrecy upgrade flat
 
 soak: $(VENV)/.development tools
 	@for one in $(SOAK); do echo "== $$one"; $(BIN)/python -m tests.soak.$$one || exit 1; done

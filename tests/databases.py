@@ -55,17 +55,24 @@ class Postgres:
 
 
 class Cluster:
-    """A PostgreSQL of one's own, from the binaries of the machine, which can be stopped at once and started again."""
+    """A PostgreSQL of one's own, from the binaries of the machine, which can be stopped at once and started again;
+    `settings` instead of ours."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **settings: str) -> None:
         binaries = _binaries()
         if binaries is None:
             raise RuntimeError(INSTRUCTION)
         self._binaries = binaries
         self._home = home
+        self._settings = settings
         self._log = home / "log"
         self._user = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process of the server, whose children are its sessions."""
+        return None if self._process is None else self._process.pid
 
     def create(self) -> Postgres:
         """Makes the cluster and starts it."""
@@ -91,6 +98,7 @@ class Cluster:
             "max_connections": "80",
             "wal_level": "minimal",
             "max_wal_senders": "0",
+            **self._settings,
         }
         given = [f"--{name}={value}" for name, value in settings.items()]
         self._process = self._launch([self._binaries / "postgres", "-D", self._home / "data", *given])
@@ -140,10 +148,10 @@ def postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def own_cluster() -> Iterator[tuple[Cluster, Postgres]]:
+def own_cluster(**settings: str) -> Iterator[tuple[Cluster, Postgres]]:
     """A cluster in a short temporary directory, for as long as the block runs."""
     home = Path(tempfile.mkdtemp(prefix="octpg"))
-    cluster = Cluster(home)
+    cluster = Cluster(home, **settings)
     try:
         yield cluster, cluster.create()
     finally:

@@ -16,13 +16,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess, parent_process
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 CONTEXT = multiprocessing.get_context("spawn")
 _END_S = 15.0
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PARENT, _USER, _SYSTEM = 1, 11, 12
 """Fields of /proc/<pid>/stat, counted behind the name of the command."""
+
+
+class Running(Protocol):
+    """A process of whatever kind."""
+
+    @property
+    def pid(self) -> int | None: ...
 
 
 @contextmanager
@@ -48,12 +55,12 @@ def be_oct(arguments: Sequence[str]) -> None:
     runpy.run_module("oct", run_name="__main__", alter_sys=True)
 
 
-def cpu_seconds(processes: Iterable[BaseProcess]) -> float:
+def cpu_seconds(processes: Iterable[Running]) -> float:
     """CPU that these processes and their living descendants have spent."""
     return sum(family(processes).values())
 
 
-def family(processes: Iterable[BaseProcess]) -> dict[int, float]:
+def family(processes: Iterable[Running]) -> dict[int, float]:
     """These processes and their living descendants, by pid: the CPU each has spent, in seconds."""
     children, spent = defaultdict[int, list[int]](list), dict[int, float]()
     for stat in Path("/proc").glob("[0-9]*/stat"):
