@@ -29,6 +29,8 @@ class Look(StrEnum):
     COMMAND = "commande"
     CALL = "appel"
     """By the HTTP API."""
+    VAIN = "vain"
+    """At what is not there, or cannot be."""
 
 
 @dataclass(frozen=True, slots=True)

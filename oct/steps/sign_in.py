@@ -131,11 +131,13 @@ class SignIn:
                 return None
             session, account = found
             factor = accounts.factor(conn, account.id, confirmed=True)
-        over = session.ended_at is not None or now >= min(session.expires_at, session.seen_at + self.rules.idle)
-        if over or account.closed_at is not None:
+        if session.ended_at is not None or account.closed_at is not None:
+            return None
+        if now >= min(session.expires_at, session.seen_at + self.rules.idle):
+            self._end(account, session.id, peer, now, "périmée")
             return None
         if self.rules.bound and address_group(peer) != address_group(session.peer):
-            self._end_stolen(account, session.id, peer, now)
+            self._end(account, session.id, peer, now, "autre adresse")
             return None
         if now - session.seen_at >= _TOUCH_MS:
             with self._store.begin() as conn:
@@ -167,8 +169,8 @@ class SignIn:
                 events.append(conn, [Event(now, "deconnexion", "fait", actor=present.identity.actor)])
 
     def refused(self, identity: Identity, right: Right, place: str) -> None:
-        """Writes down that somebody asked for what the role does not give; `place` is the path asked for."""
-        data = {"droit": right.value, "page": place[:200]} | ({"jeton": identity.token} if identity.token else {})
+        """Writes down that somebody asked for what the role does not give; `place` is the address asked for (J4)."""
+        data = {"droit": right.value, "page": place} | ({"jeton": identity.token} if identity.token else {})
         with self._store.begin() as conn:
             events.append(conn, [Event(self._clock(), "acces", "refuse", actor=identity.actor, data=data)])
 
@@ -235,11 +237,11 @@ class SignIn:
                 failed.append(Event(now, "verrou", "pose", actor=actor, data=data))
         events.append(conn, failed)
 
-    def _end_stolen(self, account: Account, session_id: int, peer: str, now: int) -> None:
-        """Another address than the one that signed in."""
+    def _end(self, account: Account, session_id: int, peer: str, now: int, why: str) -> None:
+        """Its cookie came too late, or from another address than the one that signed in: written down once."""
         with self._store.begin() as conn:
             if sessions.end_session(conn, account.id, session_id, now):
-                data = {"adresse": peer, "motif": "autre adresse"}
+                data = {"adresse": peer, "motif": why}
                 events.append(conn, [Event(now, "session", "refuse", actor=account.login, data=data)])
 
     @contextmanager

@@ -1,7 +1,11 @@
-"""What is answered when something is refused or fails: a page for people, a problem under `/api/`, never a detail."""
+"""What is answered when something is refused or fails: a page for people, a problem under `/api/`, never a detail.
+
+That somebody known asked for what is not there, or cannot be, is an event like any look (J3).
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -12,6 +16,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from oct.errors import OctError, StoreError
+from oct.steps.reading import Look, Looked, note_look
+from oct.web.desk import desk_of
+from oct.web.identity import Identity, asked_place
 from oct.web.problems import faults_of, problem
 from oct.web.refusals import NotFoundError, NotSignedInError, RefusalError, UnfinishedError
 from oct.web.rendering import render
@@ -55,6 +62,8 @@ def for_programs(request: Request) -> bool:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)
+    if isinstance(error, NotFoundError):
+        _note_vain(request, error.status)
     page = request.method == "GET" and not for_programs(request)
     if page and isinstance(error, NotSignedInError):
         after = f"?suite={quote(request.url.path)}" if request.url.path != "/" else ""
@@ -89,9 +98,24 @@ def _allowed(request: Request) -> list[str]:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    _note_vain(request, 422)
     if for_programs(request):
         return problem(422, code="valeur-incorrecte", faults=faults_of(error.errors()))
     return failure(request, 422)
+
+
+def _note_vain(request: Request, status: int) -> None:
+    """Writes a look at nothing down, without what was typed. Nothing is shown for it: a database that is away hides
+    nobody's reading."""
+    identity: Identity | None = getattr(request.state, "identity", None)
+    if identity is None:
+        return
+    data: dict[str, object] = {"page": asked_place(request), "statut": status}
+    if identity.token:
+        data |= {"jeton": identity.token, "libelle": identity.label}
+    work = desk_of(request).workshop
+    with suppress(StoreError):
+        note_look(work.store, Looked(Look.VAIN, data=data), actor=identity.actor, now=work.clock())
 
 
 def _declared(request: Request, error: Exception) -> Response:

@@ -11,21 +11,25 @@ field `csrf` or the header `X-CSRF-Token`; the token is derived from the cookie,
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 
 from oct.domain.rights import Identity, Right, Role
 from oct.doors.admission import ip_of
 from oct.web.desk import DeskGiven
 from oct.web.refusals import ForgedError, NotAllowedError, NotSignedInError, RefusalError, UnfinishedError
 
-__all__ = ["Identity", "Right", "Role", "SignedIn", "require", "signed_in"]
+__all__ = ["Identity", "Right", "Role", "SignedIn", "asked_place", "require", "signed_in"]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _COOKIE = "oct"
+_OURS = re.compile("[0-9]{1,10}|[0-9A-Z]{6}-[0-9A-Z]{8}")
+"""The shapes of our numbers; an NIR has none of them."""
 
 
 def cookie_name(request: Request) -> str:
@@ -67,6 +71,16 @@ async def unforged(request: Request) -> None:
         raise ForgedError
 
 
+def asked_place(request: Request) -> str:
+    """The address that was asked for, as an event may say it: a value in it that has not the shape of a number of ours
+    may be an NIR or a name, and is left out (J4). Empty where no route leads."""
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return ""
+    shown = {name: text if _OURS.fullmatch(text) else "…" for name, text in request.path_params.items()}
+    return str(request.scope.get("root_path", "")) + route.path_format.format_map(shown)
+
+
 def signed_in(request: Request, desk: DeskGiven) -> Identity:
     """Who asks. NotSignedInError when nobody is; UnfinishedError before the first sign-in is completed."""
     bearer = bearer_of(request)
@@ -92,7 +106,7 @@ def require(right: Right) -> Callable[..., Identity]:
 
     def allowed(request: Request, desk: DeskGiven, identity: SignedIn) -> Identity:
         if not identity.may(right):
-            desk.sign_in.refused(identity, right, request.url.path)
+            desk.sign_in.refused(identity, right, asked_place(request))
             raise NotAllowedError
         return identity
 

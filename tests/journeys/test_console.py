@@ -173,7 +173,7 @@ def test_it_speaks_tls_1_2_at_least_and_nothing_in_clear(world: World, curl: Cur
         ["curl", "-sS", f"http://localhost:{curl.port}/health"], capture_output=True, check=False, timeout=60
     )
     assert clear.returncode != 0
-    assert curl("/health", "-H", "Host: pirate.example").status == 400
+    assert curl("/connexion", "-H", "Host: pirate.example").status == 400
 
 
 def test_it_stops_cleanly_while_a_browser_stays_connected(world: World, curl: Curl) -> None:

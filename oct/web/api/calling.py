@@ -16,6 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from oct.domain.rights import Identity, Right
 from oct.steps.reading import Look, Looked
 from oct.web.desk import DeskGiven
+from oct.web.identity import asked_place
 from oct.web.pages.reader import Reader
 from oct.web.refusals import NotAllowedError, NotSignedInError
 
@@ -48,18 +49,21 @@ class Call(Reader):
         self.note(looked or Looked(Look.CALL))
 
 
-def token_holder(desk: DeskGiven, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Identity:
+def token_holder(
+    request: Request, desk: DeskGiven, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+) -> Identity:
     """Whose token came with the call."""
     identity = desk.sign_in.identify_token(given.credentials.strip()) if given is not None else None
     if identity is None:
         raise NoTokenError
+    request.state.identity = identity
     return identity
 
 
 def _calling(right: Right) -> Callable[..., Call]:
     def admitted(request: Request, desk: DeskGiven, identity: Annotated[Identity, Depends(token_holder)]) -> Call:
         if not identity.may(right):
-            desk.sign_in.refused(identity, right, request.url.path)
+            desk.sign_in.refused(identity, right, asked_place(request))
             raise NotAllowedError
         return Call(request, desk.workshop, identity)
 

@@ -36,6 +36,16 @@ def test_who_has_no_right_is_refused_and_the_trace_says_so(rig: Rig, role: Role)
     assert "/comptes" not in browser.get("/mon-compte").text
 
 
+def test_what_was_typed_into_an_address_is_in_no_event_of_a_refusal(sqlite_rig: Rig) -> None:
+    """J4: it may be an NIR or a name; our own numbers stay."""
+    browser = sqlite_rig.signed_in("anne", Role.OPERATOR)
+    for typed in ("1850578006048", "185057800604824", "DUPONT Jeanne", "1850578 006048"):
+        assert browser.get(f"/comptes/{typed}").status_code == 403
+    assert browser.get("/comptes/12").status_code == 403
+    pages = [event.data["page"] for event in sqlite_rig.events("acces")]
+    assert pages == ["/comptes/…"] * 4 + ["/comptes/12"]
+
+
 def test_the_menu_shows_what_one_may_do(sqlite_rig: Rig) -> None:
     page = sqlite_rig.signed_in("anne", Role.ADMINISTRATOR).get("/mon-compte").text
     assert 'href="/comptes"' in page

@@ -136,6 +136,9 @@ def test_what_does_not_exist_answers_alike_everywhere(sqlite_rig: Rig) -> None:
         page = browser.get(path)
         assert page.status_code == 404, path
         assert _body(page.text) == _body(nowhere.text), path
+        told = sqlite_rig.events("consulte")[-1]
+        assert (told.outcome, told.actor, told.data["statut"]) == ("vain", "auditrice", 404), path
+        assert "DROP" not in str(told.data)
 
 
 def test_nobody_sees_anything_without_a_session(sqlite_rig: Rig, tmp_path: Path) -> None:
