@@ -58,6 +58,10 @@ COLUMNS = (
 """Of the CSV, in this order; all but `at` (there ISO 8601) and `data` (there JSON) as in the line of the event."""
 LEAF = 32
 TOKENS = "jetons/"
+_FILES = frozenset({
+    "lot.json", "verify.py", "COMMENT-VERIFIER.md", "tetes.jsonl", "evenements.jsonl", "evenements.csv", "acces.jsonl",
+    "empreintes.bin", "preuves.jsonl",
+})  # fmt: skip
 READING, DETAIL = "consulte", "detail"
 PURGE, ACCESS, JOURNAL = "purge", "acces", "journal"
 _DAY_MS = 86_400_000
@@ -461,6 +465,7 @@ def check_bundle(bundle: Path, keys: PublicKeys, published: Sequence[TreeHead] =
 
 
 def _check_files(files: zipfile.ZipFile, keys: PublicKeys, published: Sequence[TreeHead]) -> str:
+    _check_names(files.namelist())
     about = read_event(files.read("lot.json"))
     exported_at = about.get("exported_at")
     if about.get("format") != FORMAT or type(exported_at) is not int:
@@ -489,6 +494,15 @@ def _check_files(files: zipfile.ZipFile, keys: PublicKeys, published: Sequence[T
     more = f", {dated} horodatées (jetons à vérifier avec openssl : COMMENT-VERIFIER.md)" if dated else ""
     until = f"arrêté au {_date(exported_at)}"
     return f"{what}, {until}, {len(heads)} têtes signées{more} : rien n'a été altéré. {gaps.told}".rstrip()
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Raises ProofError for a file that is not checked here, or one that another program may read instead."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen or (name not in _FILES and not name.startswith(TOKENS)):
+            raise ProofError(f"Le lot a un fichier de trop : {name[:60]!a}.")
+        seen.add(name)
 
 
 def _check_tokens(files: zipfile.ZipFile, heads: Sequence[TreeHead]) -> int:

@@ -192,6 +192,20 @@ def test_a_line_taken_from_a_selection_is_named(log: Journal) -> None:
         assert caught.value.seq == json.loads(lines[gone])["seq"]
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["evenements.csv", "Evenements.csv", "lisez-moi.txt"])
+def test_a_file_that_another_program_could_read_instead_is_found(log: Journal, name: str) -> None:
+    """A twin is shown by some programs, the first one by others; a name in capitals is the same on some systems."""
+    log.write(3)
+    log.seal()
+    bundle = log.bundle()
+    with zipfile.ZipFile(bundle, "a") as files:
+        genuine = files.read("evenements.csv")
+        files.writestr(name, genuine)
+    with pytest.raises(ProofError, match="un fichier de trop"):
+        log.check(bundle)
+
+
 def test_whatever_is_no_bundle_is_said_so(log: Journal) -> None:
     log.write(3)
     log.seal()
