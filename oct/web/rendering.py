@@ -20,7 +20,7 @@ from oct.domain.rights import Identity, Right, Role
 from oct.web.desk import desk_of
 from oct.web.identity import cookie_of, forgery_token
 from oct.web.navigation import entries
-from oct.web.wording import tone, word
+from oct.web.wording import told, tone, word
 
 _HERE = Path(__file__).parent
 
@@ -56,7 +56,9 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters.update(instant=instant, amount=amount, role=role_word, word=word, tone=tone, query=urlencode)
+_ENVIRONMENT.filters.update(
+    instant=instant, amount=amount, role=role_word, word=word, tone=tone, told=told, query=urlencode
+)
 _ENVIRONMENT.globals.update(Right=Right, Role=Role)
 
 

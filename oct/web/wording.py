@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from oct.domain import words
 
@@ -31,3 +31,12 @@ def word(state: str, of: str) -> str:
 def tone(state: str) -> str:
     """`good`, `wait`, `bad`, or nothing: how a state looks, besides its word."""
     return next((name for name, states in _TONES.items() if state in states), "")
+
+
+def told(value: object) -> str:
+    """A value out of the data of an event, as people write it."""
+    if isinstance(value, bool):
+        return "oui" if value else "non"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(told, value))
+    return str(value)

@@ -1,0 +1,22 @@
+"""How pages write what events hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from oct.web.wording import told
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (True, "oui"),
+        (False, "non"),
+        (12, "12"),
+        ("250 2.0.0 OK", "250 2.0.0 OK"),
+        (["421234567/001/FSE", "421234567/002/FSE"], "421234567/001/FSE, 421234567/002/FSE"),
+        ([], ""),
+    ],
+)
+def test_a_value_is_written_as_people_write_it(value: object, said: str) -> None:
+    assert told(value) == said
