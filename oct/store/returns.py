@@ -7,17 +7,17 @@ domain's. A return is known to one practitioner only once it is known surely.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from oct.store.rows import columns, values
 from oct.store.tables import consignments, invoices, lots, mailbox_items, messages, return_lots, returns
 
 _CHUNK = 500
-"""References looked up in one statement."""
+"""Lots looked up in one statement."""
 
 
 class ReturnState(StrEnum):
@@ -240,19 +240,33 @@ def practitioners_of_invoices(
 ) -> list[frozenset[int]]:
     """For each reference, in order, the practitioners who had such an invoice in such a lot sent to these insurers."""
     found: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
-    for some in _chunks({one.number for one in references}):
-        statement = (
-            select(invoices.c.number, lots.c.number, lots.c.lot_date, lots.c.practitioner_id)
-            .join(lots, lots.c.id == invoices.c.lot_id)
-            .where(
-                invoices.c.number.in_(some),
-                lots.c.practitioner_id.is_not(None),
-                lots.c.insurer_id.in_(insurer_ids),
-            )
-        )
-        for number, lot_number, lot_date, practitioner_id in conn.execute(statement.distinct()):
-            found[number, lot_number, lot_date].add(practitioner_id)
+    named = {lot.id: lot for lot in _lots_named(conn, references, insurer_ids)}
+    ids = list(named)
+    for start in range(0, len(ids), _CHUNK):
+        some = invoices.c.lot_id.in_(ids[start : start + _CHUNK])
+        for number, lot_id in conn.execute(select(invoices.c.number, invoices.c.lot_id).where(some)):
+            lot = named[lot_id]
+            found[number, lot.number, lot.lot_date].add(lot.practitioner_id)
     return [frozenset(found[one.number, one.lot_number, one.lot_date]) for one in references]
+
+
+def _lots_named(
+    conn: Connection, references: Sequence[InvoiceReference], insurer_ids: Collection[int]
+) -> list[Row[tuple[int, str, str, int]]]:
+    """The lots of these numbers and dates. Lots first: every practitioner numbers its invoices alike, from 1 on."""
+    numbers: defaultdict[str, set[str]] = defaultdict(set)
+    for one in references:
+        numbers[one.lot_date].add(one.lot_number)
+    named: list[Row[tuple[int, str, str, int]]] = []
+    for date, some in numbers.items():
+        statement = select(lots.c.id, lots.c.number, lots.c.lot_date, lots.c.practitioner_id).where(
+            lots.c.number.in_(some),
+            lots.c.lot_date == date,
+            lots.c.practitioner_id.is_not(None),
+            lots.c.insurer_id.in_(insurer_ids),
+        )
+        named += conn.execute(statement)
+    return named
 
 
 def answered(conn: Connection, message_uids: Sequence[str], compostages: Sequence[str]) -> Answered:
@@ -276,9 +290,3 @@ def answered(conn: Connection, message_uids: Sequence[str], compostages: Sequenc
         practitioner_ids=frozenset(row.practitioner_id for row in (*ours, *carried) if row.practitioner_id is not None),
         lot_ids=frozenset(row.id for row in carried),
     )
-
-
-def _chunks(whole: Collection[str]) -> Iterator[list[str]]:
-    items = list(whole)
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]
