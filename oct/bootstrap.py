@@ -11,7 +11,7 @@ import fcntl
 import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -48,7 +48,7 @@ from oct.steps.mailbox import HostedMailboxes
 from oct.steps.publish import HeadMail, HeadStamps
 from oct.steps.purge import Limits
 from oct.steps.recovery import find as find_gap
-from oct.steps.runner import Bell, Pace, Runner
+from oct.steps.runner import Bell, Pace, Runner, Within
 from oct.steps.seal import Sealer
 from oct.steps.sign_in import SignIn, SignInRules
 from oct.steps.upkeep import upkeep_alerts
@@ -233,9 +233,17 @@ def alone(settings: Settings, name: str) -> Iterator[None]:
 
 
 def runner(
-    settings: Settings, workshop: Workshop, name: str, *, processors: int, senders: int, outgoing: Bell | None = None
+    settings: Settings,
+    workshop: Workshop,
+    name: str,
+    *,
+    processors: int,
+    senders: int,
+    outgoing: Bell | None = None,
+    within: Within = nullcontext,
 ) -> Runner:
-    """A worker with so many threads of each kind, whose leases bear its name; `outgoing` wakes others who send."""
+    """A worker with so many threads of each kind, whose leases bear its name; `outgoing` wakes others who send, and
+    what is opened is opened `within` a time."""
     worker = settings.worker
     pace = Pace(
         processors=processors,
@@ -245,7 +253,7 @@ def runner(
         look=worker.sweep,
         any_recipient=bool(settings.delivery.relay) and not settings.delivery.routes,
     )
-    return Runner(workshop, connector(settings), pace, f"{name}/", outgoing)
+    return Runner(workshop, connector(settings), pace, f"{name}/", outgoing, within)
 
 
 def door(

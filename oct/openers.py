@@ -2,8 +2,9 @@
 
 Each claims what is due by itself, like any worker; the parent rings them when messages came, and they ring the parent
 when there may be something to send, both by a byte in a pipe. One that dies is replaced, and its leases are taken
-back: what it had open is then opened alone (`oct.steps.runner`). When the parent dies they end what they have in hand
-and go: the pipe tells them.
+back: what it had open is then opened alone (`oct.steps.runner`). One that is not done with what it claimed after
+`[queue] time_limit` is ended by its own alarm, even inside a library that hangs (H3). When the parent dies they end
+what they have in hand and go: the pipe tells them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -57,7 +59,7 @@ class _Line:
 
 
 class Openers:
-    """So many processes as `[worker] processes` says. `ready` is called when there may be something to send; `prepare`
+    """So many `processes`. `ready` is called when there may be something to send; `prepare`
     first of all in each new process (it sets the log up there), which it must survive being pickled for."""
 
     def __init__(
@@ -67,13 +69,15 @@ class Openers:
         name: str,
         ready: Callable[[], object],
         prepare: Callable[[], None] = as_it_is,
+        *,
+        processes: int,
     ) -> None:
         self._workshop = workshop
         self._name = name
         self._ready = ready
         self._given = (settings, name, prepare)
         self._stopping = threading.Event()
-        self._seats = [_Seat() for _ in range(settings.worker.processes)]
+        self._seats = [_Seat() for _ in range(processes)]
         self._threads = [threading.Thread(target=self._keep, args=(seat,), daemon=True) for seat in self._seats]
 
     def start(self) -> None:
@@ -176,6 +180,16 @@ class _FarBell(Bell):
         self._line.ring()
 
 
+@contextlib.contextmanager
+def _alarmed(seconds: float) -> Iterator[None]:
+    """SIGALRM ends the process when the block has not ended by then: nobody handles it, so nothing can hold it up."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def _serve(settings: Settings, name: str, prepare: Callable[[], None], line: _Line) -> None:
     """The life of an opener: until its parent closes the line, or is gone."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -183,7 +197,15 @@ def _serve(settings: Settings, name: str, prepare: Callable[[], None], line: _Li
     prepare()
     os.set_blocking(line.telling.fileno(), False)
     workshop = open_workshop(settings)
-    hand = runner(settings, workshop, f"{name}/{os.getpid()}", processors=1, senders=0, outgoing=_FarBell(line))
+    hand = runner(
+        settings,
+        workshop,
+        f"{name}/{os.getpid()}",
+        processors=1,
+        senders=0,
+        outgoing=_FarBell(line),
+        within=partial(_alarmed, min(settings.queue.time_limit, settings.worker.lease) / 1000),
+    )
     hand.start()
     with contextlib.suppress(EOFError, OSError):
         while True:

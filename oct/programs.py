@@ -189,7 +189,7 @@ def embedded(
 ) -> Program:
     """Everything, in one process but for those that open messages; `prepare` sets the log up in these."""
     hand = runner(settings, workshop, name, processors=0, senders=settings.worker.senders)
-    openers = Openers(settings, workshop, name, hand.outgoing.ring, prepare)
+    openers = Openers(settings, workshop, name, hand.outgoing.ring, prepare, processes=settings.worker.processes)
     lookout = Lookout(_looks(workshop), settings.worker.sweep, hand.outgoing.ring)
     mailboxes = hosted(workshop, name)
     receiver, refusals = Receiver(workshop, lambda _: openers.ring()), Refusals(workshop)
@@ -229,8 +229,10 @@ def console(settings: Settings, workshop: Workshop) -> Program:
 
 def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[[], None]) -> Program:
     """Role worker without a broker: looks for what is due by itself."""
-    hand = runner(settings, workshop, name, processors=0, senders=settings.worker.senders)
-    return Program(workshop, work=[hand, Openers(settings, workshop, name, hand.outgoing.ring, prepare)])
+    given = settings.worker
+    hand = runner(settings, workshop, name, processors=0, senders=given.senders)
+    openers = Openers(settings, workshop, name, hand.outgoing.ring, prepare, processes=given.processes)
+    return Program(workshop, work=[hand, openers])
 
 
 def beat(settings: Settings, workshop: Workshop, looks: Sequence[Callable[[], int]], bells: Sequence[Part]) -> Program:

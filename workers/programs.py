@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from oct import programs
+from oct import openers, programs
 from oct.bootstrap import runner
 from oct.programs import Program
 from oct.settings import Settings
@@ -27,12 +27,13 @@ def front_door(settings: Settings, workshop: Workshop) -> Program:
 
 
 def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[[], None]) -> Program:
-    """Role worker: processes that open what is rung for, and threads here that send. One thread here opens what nobody
+    """Role worker: processes that open what is rung for, and threads here that send. One process more opens what nobody
     rang for, so that a broker that is away costs speed and nothing else."""
-    hand = runner(settings, workshop, name, processors=1, senders=settings.worker.senders)
-    openers = Openers(settings, name, hand.outgoing.ring, prepare)
-    dead = Lookout([partial(take_back, workshop, name)], _DEAD_MS, hand.incoming.ring)
-    return Program(workshop, work=[hand, openers, dead])
+    hand = runner(settings, workshop, name, processors=0, senders=settings.worker.senders)
+    rung = Openers(settings, name, hand.outgoing.ring, prepare)
+    spare = openers.Openers(settings, workshop, name, hand.outgoing.ring, prepare, processes=1)
+    dead = Lookout([partial(take_back, workshop, name)], _DEAD_MS, spare.ring)
+    return Program(workshop, work=[hand, rung, spare, dead])
 
 
 def beat(settings: Settings, workshop: Workshop) -> Program:

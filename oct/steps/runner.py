@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -79,13 +79,24 @@ class Bell:
             self._rung.wait_for(lambda: self._count != seen, seconds)
 
 
+Within = Callable[[], AbstractContextManager[None]]
+
+
 class Runner:
     """A worker. `name` begins the names of its claims: no other running process has it, and the next one of the same
-    name takes back the leases of a dead one. `outgoing` is the bell of others who send what it prepares."""
+    name takes back the leases of a dead one. `outgoing` is the bell of others who send what it prepares; what is opened
+    is opened `within` what that gives, which may end the process after a time."""
 
     def __init__(
-        self, workshop: Workshop, connect: Connect, pace: Pace, name: str, outgoing: Bell | None = None
+        self,
+        workshop: Workshop,
+        connect: Connect,
+        pace: Pace,
+        name: str,
+        outgoing: Bell | None = None,
+        within: Within = nullcontext,
     ) -> None:
+        self._within = within
         self._workshop = workshop
         self._connect = connect
         self._pace = pace
@@ -150,10 +161,12 @@ class Runner:
         if not claimed:
             return False
         try:
-            self._bring([message for message in at_once if not message.attempts], owner)
+            with self._within():
+                self._bring([message for message in at_once if not message.attempts], owner)
             for message in at_once:
                 if message.attempts:
-                    self._bring_suspect(message, owner)
+                    with self._within():
+                        self._bring_suspect(message, owner)
         finally:
             self.outgoing.ring()
         return True

@@ -32,6 +32,8 @@ class Fleet:
         self.outside = Outside(PKI, judge)
         self.outside.start()
         self.store: Store = open_store(url)
+        self.program: tuple[str | Path, ...] = (OCT_PROGRAM,)
+        """What is started, before its verb."""
         self._ports: dict[str, int] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         lines = {
@@ -136,7 +138,7 @@ class Fleet:
 
     def _command(self, name: str, verb: str = "run") -> list[str | Path]:
         role, _, rank = name.partition("-")
-        return [OCT_PROGRAM, verb, "--role", role, "--name", rank, "--config", self.directory / "oct.toml"]
+        return [*self.program, verb, "--role", role, "--name", rank, "--config", self.directory / "oct.toml"]
 
     def _ended(self, name: str) -> int:
         process = self._processes[name]

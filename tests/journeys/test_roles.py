@@ -7,6 +7,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ import pytest
 import trustme
 
 from oct.simulators.sending import deliver
+from oct.store import holds
 from tests.adapters.pop.boxes import write_identity
 from tests.databases import Postgres
+from tests.journeys.deadly import ENDLESS
 from tests.journeys.fleet import Fleet, fill
 from tests.journeys.golden import OCT
 from tests.journeys.judgement import everything_arrived_once
@@ -176,6 +179,36 @@ def test_the_hosted_mailboxes_have_a_role_of_their_own(make_fleet: MakeFleet, tm
     assert pont.address not in [arrival.rcpt_to for arrival in fleet.outside.arrivals]
     assert fleet.is_well("pop-1")
     assert fleet.stop("smtp-1", "worker-1", "pop-1") == [0, 0, 0]
+
+
+def test_a_message_whose_opening_never_ends_is_held_and_the_workers_go_on(
+    make_fleet: MakeFleet, broker: Broker, tmp_path: Path
+) -> None:
+    """H3: what has it open is ended, the pool's process by its time limit, the one that opens suspects by its alarm."""
+    fleet = make_fleet(queue=f'url = "{broker.url}"\ntime_limit = "3s"', worker='sweep = "5s"')
+    openings = tmp_path / "openings"
+    fleet.program = (sys.executable, "-m", "tests.journeys.deadly", openings)
+    fleet.start("smtp-1", "worker-1", "beat-1")
+    pont = practice(PONT, SEED + 300)
+    message = pont.wrap(pont.claims.single_file(PONT)).replace(b"Message-ID: <", f"Message-ID: <{ENDLESS}.".encode())
+    assert deliver(fleet.door("smtp-1"), pont.address, OCT, message).code == 250
+    until("it is open", openings.exists)
+    traffic = Traffic(fleet.door("smtp-1"), (KINE,), SEED + 310, pause=4 * PAUSE_S)
+    traffic.start()
+    until("it is held", lambda: held(fleet) == ["ouverture-interrompue"])
+    traffic.stop()
+    fleet.settle()
+    assert openings.read_text(encoding="ascii").count(f"<{ENDLESS}.") == 3
+    everything_arrived_once(fleet.outside, traffic)
+    log = fleet.log("worker-1")
+    assert log.count("Hard time limit") + log.count('"code": -14, "event": "ouvreur-interrompu"') >= 3
+    assert fleet.stop("smtp-1", "worker-1", "beat-1") == [0, 0, 0]
+
+
+def held(fleet: Fleet) -> list[str]:
+    """Why what waits for a person waits."""
+    with fleet.store.read() as conn:
+        return [hold.code for hold in holds.list_open(conn)]
 
 
 def test_every_role_reloads_under_traffic_and_a_death_after_that_loses_nothing(
