@@ -87,21 +87,28 @@ class _Lock:
             raise StoreError("base-indisponible", "La base de données ne répond pas : vérifiez [store] url.") from None
 
     def _keep(self) -> None:
+        held = True
         while not self._ended.wait(_KEEP_S):
             try:
-                self._connection.execute(_LIVES)
+                if held:
+                    self._connection.execute(_LIVES)
+                elif held := self.take():
+                    _log.info("nom-repris", name=self._name)
             except DBAPIError:
-                self._take_again()
+                held = self._take_again()
 
-    def _take_again(self) -> None:
+    def _take_again(self) -> bool:
+        """Whether the name is ours again, once the server is back; somebody who only asks for it may be in between."""
         self._connection.invalidate()
         self._connection.close()
         while not self._ended.is_set():
             try:
                 self._connection = self._connect()
-            except StoreError:
+                if held := self.take():
+                    return held
+            except (StoreError, DBAPIError):
                 self._ended.wait(_KEEP_S)
                 continue
-            if not self.take():
-                _log.error("nom-pris-par-un-autre", name=self._name)
-            return
+            _log.error("nom-pris-par-un-autre", name=self._name)
+            return False
+        return False
