@@ -28,7 +28,8 @@ def upgrade() -> None:
         op.create_index(f"{{table}}_later", table, ["later"])
 '''
 
-schema.REVISION = AFTER  # in the openers' processes too, which import this
+if __name__ in ("__main__", "__mp_main__"):  # the second in the processes of the openers
+    schema.REVISION = AFTER
 
 if __name__ == "__main__":
     versions = Path(sys.argv[1])
