@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import zipfile
@@ -15,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
 
 from oct.clock import system_clock
+from oct.domain.rights import Role
 from oct.steps.seal import Sealer
 from oct.trace.heads import load_signer
 from tests.journeys.answering import ENTITIES, Recorded, answered
@@ -22,7 +22,7 @@ from tests.journeys.browser import PHRASE, Person, chromium
 from tests.journeys.conftest import Launch
 from tests.journeys.outside import LAYOUTS
 from tests.journeys.practice import BOURG, MAILBOX, OWN, PONT, REIMS, practice
-from tests.journeys.tls_console import tls_console
+from tests.journeys.tls_console import opened, tls_console
 from tests.journeys.world import OCT_PROGRAM, World, free_port
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -47,12 +47,6 @@ class Claim:
         assert signer is not None
         Sealer(self.world.store, signer, directory / "tetes.jsonl", system_clock).run()
 
-    def account(self, login: str, role: str) -> str:
-        """A new account; its one-time password."""
-        found = re.search(r"mot de passe (\S+) ", self.world.oct("users", "add", login, "--role", role))
-        assert found is not None
-        return found[1]
-
 
 @pytest.fixture(scope="module")
 def claim(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Claim]:
@@ -65,10 +59,10 @@ def claim(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         world.outside.temper.refuse(550, 1, address=MAILBOX[REIMS])
         file = pont.claims.file(PONT, [pont.claims.fse_lot(PONT, caisse, invoices=2) for caisse in (BOURG, REIMS)])
         outcome = world.play(pont.address, pont.wrap(file))
-        (opened,) = outcome.opened
+        (kept,) = outcome.opened
         for answer in (answers.acknowledge, lambda one: answers.settle([one])):
-            answered(world, answer(opened), 0)
-        (lot,) = opened.file.lots
+            answered(world, answer(kept), 0)
+        (lot,) = kept.file.lots
         told = Claim(world, f"https://localhost:{port}", outcome.trace, lot.invoices[0].number, lot.number)
         told.seal()
         yield told
@@ -84,13 +78,13 @@ def browser(claim: Claim) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def sessions(browser: Browser, claim: Claim) -> dict[str, Any]:
     """An open session of each role, for browsers to begin with."""
-    opened = {}
-    for role in ("auditor", "operator"):
+    begun = {}
+    for role in (Role.AUDITOR, Role.OPERATOR):
         person = seat(browser, claim)
-        person.enrol(role, claim.account(role, role))
-        opened[role] = person.page.context.storage_state()
+        person.enrol(role.value, opened(claim.world, role.value, role))
+        begun[role.value] = person.page.context.storage_state()
         person.page.context.close()
-    return opened
+    return begun
 
 
 def seat(browser: Browser, claim: Claim, **options: Any) -> Person:
@@ -143,7 +137,7 @@ def test_an_auditor_follows_a_claim_to_its_payment_and_takes_the_proof_away(
     """J1, J2: from the number of an invoice to the RSP; the export verifies elsewhere, and not once it is touched."""
     person = seat(browser, claim)
     page = person.page
-    telephone = person.enrol("anne", claim.account("anne", "auditor"))
+    telephone = person.enrol("anne", opened(claim.world, "anne", Role.AUDITOR))
     page.get_by_role("button", name="Se déconnecter").click()
     person.sign_in("anne", PHRASE, telephone.at(system_clock() // 1000 + 30))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import ssl
 import subprocess
@@ -15,12 +14,9 @@ import pyotp
 import pytest
 from sqlalchemy import update
 
-from oct.clock import system_clock
-from oct.domain.rights import Role
-from oct.steps.register.accounts import one_time, open_account
 from oct.store.tables import sessions
 from tests.journeys.conftest import Launch
-from tests.journeys.tls_console import tls_console
+from tests.journeys.tls_console import opened, tls_console
 from tests.journeys.world import World, free_port
 
 PHRASE = "trois cigognes au petit matin"
@@ -100,14 +96,6 @@ def world(launch: Launch, folder: Path, port: int) -> Iterator[World]:
 def curl(world: World, folder: Path, port: int, tmp_path: Path) -> Curl:
     """A browser without cookies."""
     return Curl(port, folder / "authority.pem", tmp_path / "cookies")
-
-
-def opened(world: World, login: str) -> str:
-    """A new account; its one-time password."""
-    once, now = one_time(os.urandom), system_clock()
-    with world.store.begin() as conn:
-        open_account(conn, login, login, Role.OPERATOR, once, payloads=False, now=now, actor="essai")
-    return once.password
 
 
 def enter(curl: Curl, login: str, password: str) -> pyotp.TOTP:
