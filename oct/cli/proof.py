@@ -116,7 +116,10 @@ def _selection(desk: Desk, number: str, since: str, until: str) -> Selection:
         if found is None:
             raise RuleError("ps-inconnu", f"Aucun PS n'a le numéro {number}.")
         account = found.id
-    return Selection(account, _midnight(since, 0), _midnight(until, 1))
+    first, end = _midnight(since, 0), _midnight(until, 1)
+    if first is not None and end is not None and end <= first:
+        raise ConfigurationError("periode", "Le dernier jour vient avant le premier.")
+    return Selection(account, first, end)
 
 
 def _midnight(day: str, later: int) -> int | None:

@@ -72,6 +72,8 @@ def selection_of(reader: Reader, ps: str = "", depuis: str = "", jusqu_a: str = 
     since, until = midnight(depuis), midnight(jusqu_a, 1)
     if (depuis and since is None) or (jusqu_a and until is None):
         raise RuleError("date", "Date attendue : AAAA-MM-JJ.")
+    if since is not None and until is not None and until <= since:
+        raise RuleError("periode", "Le dernier jour vient avant le premier.")
     with reader.look() as (conn, register):
         account = register.by_number.get(ps)
         ids = tuple(events.find(conn, identifiant)) if identifiant else None

@@ -83,6 +83,7 @@ def test_a_bundle_that_was_changed_exits_with_1(sealed: Office) -> None:
         (("export", "{}/a.zip"), 2),
         (("export", "{}/a.zip", "--all", "--ps", PS), 2),
         (("export", "{}/a.zip", "--since", "hier"), 2),
+        (("export", "{}/a.zip", "--since", "2026-11-02", "--until", "2026-11-01"), 2),
         (("export", "{}/a.zip", "--ps", "000000001"), 1),
         (("export", "{}/oct.toml", "--all"), 2),
         (("export", "{}/nulle/part.zip", "--all"), 2),

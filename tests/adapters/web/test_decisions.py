@@ -182,6 +182,7 @@ def test_what_cannot_be_exported_is_said(sqlite_rig: Rig, there: Traffic) -> Non
         {"tout": "true", "ps": PS},
         {"ps": "000000000"},
         {"depuis": "hier"},
+        {"depuis": "2026-11-02", "jusqu_a": "2026-11-01"},
         {"identifiant": "ZZZZZZ-ZZZZZZZZ"},
     ):
         page = browser.post("/export", **asked)
