@@ -42,16 +42,16 @@ from oct.smtp.door import Door
 from oct.smtp.mx import mx_routes
 from oct.smtp.tls import server_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
-from oct.steps.door_alerts import door_alerts
-from oct.steps.logbook import Logbook
+from oct.steps.alerts.door import door_alerts
+from oct.steps.alerts.trace import upkeep_alerts
+from oct.steps.journal.logbook import Logbook
+from oct.steps.journal.publish import HeadMail, HeadStamps
+from oct.steps.journal.recovery import find as find_gap
+from oct.steps.journal.seal import Sealer
+from oct.steps.keeping.purge import Limits
 from oct.steps.mailbox import HostedMailboxes
-from oct.steps.publish import HeadMail, HeadStamps
-from oct.steps.purge import Limits
-from oct.steps.recovery import find as find_gap
-from oct.steps.runner import Bell, Pace, Runner, Within
-from oct.steps.seal import Sealer
-from oct.steps.sign_in import SignIn, SignInRules
-from oct.steps.upkeep import upkeep_alerts
+from oct.steps.register.sign_in import SignIn, SignInRules
+from oct.steps.work.runner import Bell, Pace, Runner, Within
 from oct.steps.workshop import QuarantineBounds, Rules, Workshop
 from oct.store.engine import Store, open_store
 from oct.store.names import holding

@@ -2,7 +2,7 @@
 
 Each claims what is due by itself, like any worker; the parent rings them when messages came, and they ring the parent
 when there may be something to send, both by a byte in a pipe. One that dies is replaced, and its leases are taken
-back: what it had open is then opened alone (`oct.steps.runner`). One that is not done with what it claimed after
+back: what it had open is then opened alone (`oct.steps.work.runner`). One that is not done with what it claimed after
 `[queue] time_limit` is ended by its own alarm, even inside a library that hangs (H3). When the parent dies they end
 what they have in hand and go: the pipe tells them.
 """
@@ -27,7 +27,7 @@ import structlog
 from oct.bootstrap import open_workshop, runner
 from oct.errors import StoreError
 from oct.settings import Settings
-from oct.steps.runner import Bell
+from oct.steps.work.runner import Bell
 from oct.steps.workshop import Workshop
 from oct.store import messages
 

@@ -34,14 +34,14 @@ from oct.openers import Openers, as_it_is
 from oct.pop.server import PopServer
 from oct.settings import Settings
 from oct.smtp.door import Door
+from oct.steps.door.refusals import Refusals
 from oct.steps.gather import gather
+from oct.steps.keeping.purge import purge
 from oct.steps.mailbox import HostedMailboxes
-from oct.steps.purge import purge
 from oct.steps.receive import Receiver
-from oct.steps.refusals import Refusals
-from oct.steps.runner import Lookout
 from oct.steps.sweep import sweep
 from oct.steps.watch import watch
+from oct.steps.work.runner import Lookout
 from oct.steps.workshop import Workshop
 from oct.surroundings import check_clock, check_places
 

@@ -15,7 +15,7 @@ from random import Random
 from sqlalchemy import Connection, func, select
 
 from oct.domain.journey import LotState
-from oct.steps.evidence import consistency, inclusion
+from oct.steps.journal.evidence import consistency, inclusion
 from oct.store import overview
 from oct.store.browse import listings, log
 from oct.store.browse.search import search

@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, insert
 
-from oct.steps.proof import export, verify_live
-from oct.steps.seal import Sealer
+from oct.steps.journal.proof import export, verify_live
+from oct.steps.journal.seal import Sealer
 from oct.store import practitioners
 from oct.store.engine import Store, open_store
 from oct.store.journal import Selection

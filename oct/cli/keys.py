@@ -58,8 +58,8 @@ def rewrap(config: ConfigOption = None) -> None:
     Peut être interrompu et repris ; « oct run » peut tourner, avec la nouvelle clé.
     """
     from oct.bootstrap import open_vault
-    from oct.steps.rewrap import kept_under
-    from oct.steps.rewrap import rewrap as put_under
+    from oct.steps.keeping.rewrap import kept_under
+    from oct.steps.keeping.rewrap import rewrap as put_under
 
     with at_desk(config) as desk:
         vault = open_vault(desk.settings)

@@ -59,7 +59,7 @@ def at_desk(config: Path | None) -> Iterator[Desk]:
 
 def note_command(desk: Desk, command: str, *, message_id: int | None = None, **data: object) -> None:
     """Writes down that somebody had traffic shown (J3), before it is printed."""
-    from oct.steps.reading import Look, Looked, note_look
+    from oct.steps.journal.reading import Look, Looked, note_look
 
     told = Looked(Look.COMMAND, message_id=message_id, data={"commande": command, **data})
     note_look(desk.store, told, actor=desk.actor, now=desk.now)

@@ -26,7 +26,7 @@ def export(
     config: ConfigOption = None,
 ) -> None:
     """Écrit un lot de preuve : événements, têtes signées, preuves, vérificateur, mode d'emploi."""
-    from oct.steps.proof import export as write
+    from oct.steps.journal.proof import export as write
     from oct.store import journal
     from oct.trace.verify import ProofError
 
@@ -99,7 +99,7 @@ def new_journal_key(directory: Path) -> Path:
 
 
 def _verify_live(config: Path | None, keys: PublicKeys, published: list[TreeHead]) -> str:
-    from oct.steps.proof import verify_live
+    from oct.steps.journal.proof import verify_live
 
     with at_desk(config) as desk:
         return f"{verify_live(desk.store, keys, published, desk.now)} événements scellés : rien n'a été altéré."
@@ -135,6 +135,6 @@ def _midnight(day: str, later: int) -> int | None:
 
 def _note(desk: Desk, data: dict[str, object]) -> None:
     """Reading is an event too (J3)."""
-    from oct.steps.reading import Look, Looked, note_look
+    from oct.steps.journal.reading import Look, Looked, note_look
 
     note_look(desk.store, Looked(Look.EXPORT, data=data), actor=desk.actor, now=desk.now)

@@ -9,7 +9,7 @@ from oct.cli.printing import Instant, print_json, print_rows
 
 if TYPE_CHECKING:
     from oct.cli.opening import Desk
-    from oct.steps.recovery import Accepted
+    from oct.steps.journal.recovery import Accepted
 
 
 def recover(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -18,7 +18,7 @@ def recover(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     Le concentrateur doit être arrêté, tous ses processus aussi.
     """
     from oct.bootstrap import alone
-    from oct.steps.recovery import recover as take_up
+    from oct.steps.journal.recovery import recover as take_up
 
     with at_desk(config) as desk, alone(desk.settings, "reprise"):
         journal = desk.settings.journal

@@ -26,8 +26,8 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """
     from oct.bootstrap import standing_alerts
     from oct.cli.certs import findings_at
-    from oct.steps.alerts import traffic_alerts
-    from oct.steps.door_alerts import refusals_of_the_day
+    from oct.steps.alerts.door import refusals_of_the_day
+    from oct.steps.alerts.traffic import traffic_alerts
     from oct.store.overview import overview
 
     with at_desk(config) as desk:

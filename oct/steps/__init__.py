@@ -1,1 +1,1 @@
-"""The journey of a message, one module a step; the parts of `process` and of `deliver` have folders of their own."""
+"""The journey of a message, one module a step; what steps are made of, and what stands beside them, in folders."""

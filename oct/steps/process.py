@@ -20,12 +20,12 @@ from sqlalchemy import Connection
 from oct.domain.journey import MessageState
 from oct.domain.receipts import Receipt, compose
 from oct.errors import RoutingError, StoreError, described
-from oct.steps.batches import by_weight
 from oct.steps.claims.dloi_requests import write_answer
 from oct.steps.claims.recognition import Ledger
 from oct.steps.claims.settling import Outcome, blank_receipt, known_account, settle_claims
 from oct.steps.claims.writing import Entry, write_dispatches
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_rows
+from oct.steps.work.batches import by_weight
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, files, holds, messages, payloads
 from oct.store.events import Event

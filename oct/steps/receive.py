@@ -26,8 +26,8 @@ from oct.errors import FormatError, StoreError, described
 from oct.formats.mime_headers import Headers, read_headers
 from oct.smtp import replies
 from oct.smtp.transaction import Reply, Transaction
-from oct.steps import quarantine
-from oct.steps.identity import fingerprint, identify, subject_of
+from oct.steps.door import quarantine
+from oct.steps.door.identity import fingerprint, identify, subject_of
 from oct.steps.workshop import Workshop
 from oct.store import events, holds, messages, payloads
 from oct.store.events import Event

@@ -34,7 +34,7 @@ from oct.steps.claims.remaking import from_messages, without_others
 from oct.steps.claims.settling import known_account
 from oct.steps.claims.writing import write_dispatch
 from oct.steps.concerned import Concerned, concerned_by, tell_each
-from oct.steps.quarantine import readmit
+from oct.steps.door.quarantine import readmit
 from oct.steps.texts import write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds, lots, messages, payloads, returns, sendings

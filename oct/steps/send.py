@@ -19,11 +19,11 @@ from sqlalchemy import Connection as Database
 
 from oct.errors import RuleError
 from oct.smtp.client import Connection, Outgoing, Sent
-from oct.steps.batches import by_weight
 from oct.steps.concerned import stories_of
-from oct.steps.deliveries import Deliveries, Delivery
 from oct.steps.failures import failure_texts, write_failure, write_loss
 from oct.steps.hosting import deposit, due_after, is_hosted, owner_of, stand_in
+from oct.steps.work.batches import by_weight
+from oct.steps.work.deliveries import Deliveries, Delivery
 from oct.steps.workshop import Rules, Workshop
 from oct.store import consignments, events, lots, payloads
 from oct.store.consignments import GROUPED, Consignment

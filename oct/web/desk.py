@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from oct.steps.sign_in import SignIn
+from oct.steps.register.sign_in import SignIn
 from oct.steps.workshop import Network, Workshop
 
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from oct.errors import OctError, StoreError
-from oct.steps.reading import Look, Looked, note_look
+from oct.steps.journal.reading import Look, Looked, note_look
 from oct.web.desk import desk_of
 from oct.web.identity import Identity, asked_place
 from oct.web.problems import faults_of, problem

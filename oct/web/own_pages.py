@@ -17,7 +17,7 @@ from oct.steps.register.own_account import (
     propose_factor,
     proposed_secret,
 )
-from oct.steps.sign_in import Present
+from oct.steps.register.sign_in import Present
 from oct.store import sessions
 from oct.web.desk import Desk, DeskGiven
 from oct.web.identity import Identity, SignedIn, cookie_of, peer_of

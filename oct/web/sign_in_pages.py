@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from oct.errors import RuleError
 from oct.steps.register.own_account import check_password, choose_password, confirm_factor, proposed_secret
-from oct.steps.sign_in import Denied, Present
+from oct.steps.register.sign_in import Denied, Present
 from oct.web.cookies import drop_cookie, set_cookie
 from oct.web.desk import Desk, DeskGiven
 from oct.web.failures import FIRST_SIGN_IN, SIGN_IN

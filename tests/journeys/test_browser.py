@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, ViewportSize, expect
 
 from oct.clock import system_clock
 from oct.domain.rights import Role
-from oct.steps.seal import Sealer
+from oct.steps.journal.seal import Sealer
 from oct.trace.heads import load_signer
 from tests.journeys.answering import ENTITIES, Recorded, answered
 from tests.journeys.browser import PHRASE, Person, chromium

@@ -26,7 +26,7 @@ from oct.simulators.reception import Reception
 from oct.simulators.temper import Temper
 from oct.smtp.transaction import Reply, Transaction
 from oct.steps.receive import Receiver
-from oct.steps.runner import Pace, Runner
+from oct.steps.work.runner import Pace, Runner
 from oct.steps.workshop import Workshop
 from oct.store import certificates, events, holds, insurers, messages, practitioners
 from oct.store.certificates import CertificateRole, NewCertificate

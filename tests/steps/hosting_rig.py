@@ -14,11 +14,11 @@ from oct.domain.model import Practitioner, ReturnMode
 from oct.pop.mailboxes import Maildrop
 from oct.settings import load
 from oct.simulators.mail import Letter
-from oct.steps.deliveries import Deliveries
 from oct.steps.hosting import divert, move_out, restore
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.redelivery import Redelivered, redeliver
 from oct.steps.send import send
+from oct.steps.work.deliveries import Deliveries
 from oct.store import consignments, events, mailboxes, payloads, practitioners, returns
 from oct.store.consignments import Consignment
 from oct.store.events import Event

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from oct.steps.proof import export, verify_live
-from oct.steps.seal import Sealer
+from oct.steps.journal.proof import export, verify_live
+from oct.steps.journal.seal import Sealer
 from oct.store import events
 from oct.store.engine import Store
 from oct.store.events import Event

@@ -15,8 +15,8 @@ from oct.formats.frame import FrameFields
 from oct.simulators.envelopes import unseal, unwrap
 from oct.simulators.mail import Envelope, Letter, Shape, compose
 from oct.simulators.return_files import arl
-from oct.steps.runner import Runner
 from oct.steps.watch import watch
+from oct.steps.work.runner import Runner
 from oct.store import insurers, lots
 from oct.store.engine import Store
 from oct.store.lots import Lot

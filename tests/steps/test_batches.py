@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oct.steps.batches import by_weight
+from oct.steps.work.batches import by_weight
 
 
 @dataclass(frozen=True)

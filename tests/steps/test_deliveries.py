@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from oct.domain.journey import ConsignmentState
 from oct.errors import StoreError
-from oct.steps.deliveries import Deliveries, Delivery
+from oct.steps.work.deliveries import Deliveries, Delivery
 from oct.store import consignments, events
 from oct.store.consignments import Consignment
 from oct.store.engine import Store, open_store

@@ -17,13 +17,13 @@ from typing import Any
 from sqlalchemy import Connection, event, text
 
 from oct.domain.model import ReturnMode
-from oct.steps.door_alerts import door_alerts, refusals_of_the_day
+from oct.steps.alerts.door import door_alerts, refusals_of_the_day
+from oct.steps.alerts.trace import upkeep_alerts
 from oct.steps.gather import gather
-from oct.steps.purge import Limits, purge
+from oct.steps.journal.seal import Sealer
+from oct.steps.keeping.purge import Limits, purge
 from oct.steps.release import release
-from oct.steps.seal import Sealer
 from oct.steps.sweep import sweep
-from oct.steps.upkeep import upkeep_alerts
 from oct.store.tables import metadata
 from oct.trace.heads import load_signer
 from oct.web.metrics import exposition

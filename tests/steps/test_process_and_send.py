@@ -10,10 +10,10 @@ import pytest
 from oct.bootstrap import connector
 from oct.domain.journey import ConsignmentState, LotState, MessageState
 from oct.settings import load
-from oct.steps import runner
-from oct.steps.deliveries import Deliveries
 from oct.steps.process import process
 from oct.steps.send import send
+from oct.steps.work import runner
+from oct.steps.work.deliveries import Deliveries
 from oct.steps.workshop import Workshop
 from oct.store import consignments, lots, messages
 from oct.store.consignments import Consignment

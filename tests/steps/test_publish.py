@@ -11,9 +11,9 @@ import pytest
 
 from oct.bootstrap import publishing
 from oct.settings import load
-from oct.steps.proof import export
-from oct.steps.publish import HeadMail, HeadStamps
-from oct.steps.seal import Sealer
+from oct.steps.journal.proof import export
+from oct.steps.journal.publish import HeadMail, HeadStamps
+from oct.steps.journal.seal import Sealer
 from oct.store import events, stamps
 from oct.store.events import Event
 from oct.trace.heads import load_signer

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, delete, func, select, text, update
 
 from oct.clock import system_clock
 from oct.errors import StoreError
-from oct.steps.proof import export
-from oct.steps.purge import Limits, purge
+from oct.steps.journal.proof import export
+from oct.steps.keeping.purge import Limits, purge
 from oct.store import events, journal, retention
 from oct.store.browse.log import readings_page
 from oct.store.engine import Store
@@ -79,7 +79,7 @@ def test_the_log_verifies_after_every_purge(log: OldJournal) -> None:
 
 
 def test_a_run_in_small_steps_declares_each(log: OldJournal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oct.steps.purge._PLACES", 5)
+    monkeypatch.setattr("oct.steps.keeping.purge._PLACES", 5)
     assert log.purge() == 19
     with log.store.read() as conn:
         declared = conn.execute(select(func.count()).where(table.c.kind == "purge")).scalar()

@@ -15,7 +15,7 @@ from oct.formats.mime_headers import MessageLimits, read_headers
 from oct.formats.profiles import Profiles
 from oct.settings.data_files import built_in
 from oct.smtp.transaction import Reply
-from oct.steps.quarantine import looks_like_return
+from oct.steps.door.quarantine import looks_like_return
 from oct.steps.release import refuse, release
 from oct.steps.workshop import QuarantineBounds, Rules
 from oct.store import holds, insurers, messages, payloads

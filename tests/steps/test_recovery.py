@@ -15,11 +15,11 @@ import pytest
 from oct.bootstrap import check_not_restored
 from oct.errors import ConfigurationError, RuleError
 from oct.settings import load
-from oct.steps.logbook import Logbook
-from oct.steps.proof import verify_live
-from oct.steps.recovery import Recovery, find, recover
+from oct.steps.journal.logbook import Logbook
+from oct.steps.journal.proof import verify_live
+from oct.steps.journal.recovery import Recovery, find, recover
+from oct.steps.journal.seal import Sealer
 from oct.steps.release import release
-from oct.steps.seal import Sealer
 from oct.store import holds
 from oct.store.holds import Hold
 from oct.trace.heads import load_signer

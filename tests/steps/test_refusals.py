@@ -12,8 +12,8 @@ from sqlalchemy import select, text
 
 from oct.errors import StoreError
 from oct.smtp.transaction import Reply
-from oct.steps.door_alerts import refusals_of_the_day
-from oct.steps.refusals import Refusals
+from oct.steps.alerts.door import refusals_of_the_day
+from oct.steps.door.refusals import Refusals
 from oct.store.alerts import refusals_since
 from oct.store.tables import events
 from tests.steps.bench import Bench, bench

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oct.domain.model import ReturnMode
-from oct.steps.purge import Limits, purge
+from oct.steps.keeping.purge import Limits, purge
 from oct.store import consignments, increments, messages, payloads
 from oct.store.increments import NewIncrement
 from oct.store.messages import Message

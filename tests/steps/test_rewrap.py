@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from oct.crypto.atrest import Vault
 from oct.errors import ConfigurationError, RuleError
-from oct.steps import rewrap
+from oct.steps.keeping import rewrap
 from oct.store import payloads
 from oct.store.engine import Store
 from oct.store.tables import payloads as table

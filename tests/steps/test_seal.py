@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from oct.errors import StoreError
-from oct.steps.proof import export
+from oct.steps.journal.proof import export
 from oct.store import events, journal
 from oct.store.engine import Store, open_store
 from oct.store.journal import Selection

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from oct.steps.door_alerts import door_alerts
-from oct.steps.runner import Pace, Runner
-from oct.steps.slowing import HOUR_MS
+from oct.steps.alerts.door import door_alerts
+from oct.steps.door.slowing import HOUR_MS
+from oct.steps.work.runner import Pace, Runner
 from oct.store import insurers, messages
 from oct.store.messages import Message
 from tests.steps.bench import CLAIMS, Bench, bench

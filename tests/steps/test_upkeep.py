@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from oct.clock import system_clock
-from oct.steps.purge import Limits, purge
-from oct.steps.upkeep import upkeep_alerts
+from oct.steps.alerts.trace import upkeep_alerts
+from oct.steps.keeping.purge import Limits, purge
 from oct.store import events, journal
 from oct.store.engine import Store
 from oct.store.events import READING, Event

@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from oct.domain.rights import Identity, Right
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.web.desk import DeskGiven
 from oct.web.identity import asked_place
 from oct.web.pages.reader import Reader

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from oct.domain import words
 from oct.domain.journey import ConsignmentState
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.store import consignments, lots, messages
 from oct.store.browse import listings
 from oct.store.consignments import Consignment

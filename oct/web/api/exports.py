@@ -17,7 +17,7 @@ from pydantic import Field, StrictBool
 
 from oct.clock import utc
 from oct.errors import RuleError
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.trace.verify import ProofError
 from oct.web.api.calling import Call, Exporting, operation
 from oct.web.api.fields import Day, Document, Line

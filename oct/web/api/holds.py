@@ -13,7 +13,7 @@ from pydantic import Field
 
 from oct.domain import words
 from oct.errors import RuleError
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.store import holds, lots, messages
 from oct.store.browse import listings
 from oct.store.holds import Hold, HoldSubject

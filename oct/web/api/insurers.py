@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from oct.domain.model import Insurer, InsurerKind
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.store import certificates
 from oct.store.browse import listings
 from oct.store.browse.listings import Destination

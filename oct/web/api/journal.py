@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
-from oct.steps import evidence
-from oct.steps.reading import Look, Looked
+from oct.steps.journal import evidence
+from oct.steps.journal.reading import Look, Looked
 from oct.store.browse import log
 from oct.store.browse.log import LoggedEvent
 from oct.store.events import Event

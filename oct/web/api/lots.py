@@ -10,7 +10,7 @@ from pydantic import Field
 from oct.domain import words
 from oct.domain.journey import LotState
 from oct.domain.model import LotKind
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.store import lots, messages, returns
 from oct.store.browse import listings
 from oct.store.lots import Invoice, Lot

@@ -12,7 +12,7 @@ from oct.clock import midnight
 from oct.domain import words
 from oct.domain.journey import MessageState
 from oct.errors import RuleError
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.store import messages
 from oct.store.browse import listings
 from oct.store.files import StoredFile

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import Field
 
-from oct.steps.alerts import traffic_alerts
-from oct.steps.door_alerts import refusals_of_the_day
+from oct.steps.alerts.door import refusals_of_the_day
+from oct.steps.alerts.traffic import traffic_alerts
 from oct.steps.register.validity import look_over
 from oct.store import certificates
 from oct.store.overview import Overview, overview, unfinished_by_insurer

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from oct.domain.model import Practitioner, ReturnMode
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.store import certificates, mailboxes
 from oct.store.browse import listings
 from oct.store.browse.listings import Account

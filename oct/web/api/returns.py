@@ -9,7 +9,7 @@ from pydantic import Field
 
 from oct.domain import words
 from oct.errors import RuleError
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.steps.redelivery import redeliver
 from oct.store import messages, returns
 from oct.store.browse import listings

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from oct.domain.identifiers import Kind
-from oct.steps.reading import Look, Looked, search_told
+from oct.steps.journal.reading import Look, Looked, search_told
 from oct.store.browse.search import Found
 from oct.store.browse.search import search as look_up
 from oct.store.registry import Snapshot

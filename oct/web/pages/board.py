@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 
 from oct.clock import paris
 from oct.domain import words
-from oct.steps.alerts import traffic_alerts
-from oct.steps.door_alerts import refusals_of_the_day
+from oct.steps.alerts.door import refusals_of_the_day
+from oct.steps.alerts.traffic import traffic_alerts
 from oct.steps.register.validity import look_over
 from oct.store import certificates
 from oct.store.overview import DAY_MS, HOUR_MS, arrivals, overview, refusing, unfinished_by_insurer

@@ -16,8 +16,8 @@ from fastapi.responses import Response, StreamingResponse
 
 from oct.clock import midnight, utc
 from oct.errors import RuleError
-from oct.steps.proof import export
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.proof import export
+from oct.steps.journal.reading import Look, Looked
 from oct.store import events
 from oct.store.journal import Selection
 from oct.trace.verify import ProofError

@@ -17,7 +17,7 @@ from fastapi.responses import RedirectResponse, Response
 from oct.domain.model import Insurer, Practitioner
 from oct.errors import OctError, RuleError, StoreError
 from oct.steps.attribution import give
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.steps.release import refuse, release
 from oct.steps.workshop import Workshop
 from oct.store import holds, lots, messages

@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
-from oct.steps.evidence import consistency, inclusion
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.evidence import consistency, inclusion
+from oct.steps.journal.reading import Look, Looked
 from oct.store import journal
 from oct.store.browse import log
 from oct.web.identity import Identity, Right, require

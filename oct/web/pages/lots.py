@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from oct.domain.journey import LotState
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.store import consignments, lots, messages, returns
 from oct.store.browse import listings
 from oct.web.pages.reader import Reading, filters, found, id_of, listed, row_id

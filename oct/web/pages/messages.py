@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from oct.clock import midnight
 from oct.domain.identifiers import Kind, meanings
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.store import messages
 from oct.store.browse import listings
 from oct.store.messages import Message

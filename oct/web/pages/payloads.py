@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Form
 from fastapi.responses import Response
 
 from oct.errors import OctError, RuleError, StoreError
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.store import payloads
 from oct.store.messages import Message
 from oct.web.identity import Identity, Right, require

@@ -17,7 +17,7 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from oct.domain.model import Insurer, Practitioner
-from oct.steps.reading import Look, Looked, note_look
+from oct.steps.journal.reading import Look, Looked, note_look
 from oct.steps.workshop import Workshop
 from oct.store.browse.paging import Page
 from oct.store.registry import Snapshot

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from oct.errors import RuleError
 from oct.formats.mime_headers import ADDRESS, ADDRESS_LENGTH
-from oct.steps.reading import Look, Looked
+from oct.steps.journal.reading import Look, Looked
 from oct.steps.redelivery import Redelivered, redeliver
 from oct.store import consignments, lots, messages, returns
 from oct.store.browse import listings

@@ -7,7 +7,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from oct.steps.reading import Look, Looked, search_told
+from oct.steps.journal.reading import Look, Looked, search_told
 from oct.store.browse.search import LIMIT, search
 from oct.web.pages.reader import Reading
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from oct.domain.journey import LotState
-from oct.steps.evidence import inclusion
+from oct.steps.journal.evidence import inclusion
 from oct.store import overview, returns
 from oct.store.browse import listings, log
 from oct.store.browse.search import search

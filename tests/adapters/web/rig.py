@@ -28,7 +28,7 @@ from oct.crypto.private_files import write_key
 from oct.domain.rights import Role
 from oct.settings import load
 from oct.steps.register.accounts import issue_token, token_text
-from oct.steps.sign_in import SignIn, SignInRules
+from oct.steps.register.sign_in import SignIn, SignInRules
 from oct.steps.workshop import Workshop
 from oct.store import accounts
 from oct.store.events import Event, from_row, revealed

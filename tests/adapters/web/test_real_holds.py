@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oct.steps.sign_in import SignIn, SignInRules
+from oct.steps.register.sign_in import SignIn, SignInRules
 from oct.web.app import create_app
 from oct.web.desk import Desk
 from tests.adapters.web.markup import faults

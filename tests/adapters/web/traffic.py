@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oct.domain.journey import LotState, MessageState
-from oct.steps.seal import Sealer
+from oct.steps.journal.seal import Sealer
 from oct.store import consignments, events, files, holds, lots, messages, payloads, returns
 from oct.store.events import Event
 from oct.store.files import NewFile

@@ -2,7 +2,7 @@
 longer than it should be (T3).
 
 Takes the store, where heads are published and how long things are kept; gives nothing when all is well. Cheap: it looks
-at the ends of the log, never through it (`steps/proof` does). Failure: StoreError when the database is away.
+at the ends of the log, never through it (`steps/journal/proof` does). Failure: StoreError when the database is away.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oct.clock import paris
-from oct.steps.purge import Limits
+from oct.steps.keeping.purge import Limits
 from oct.store import journal, retention
 from oct.store.engine import Store
 from oct.trace.heads import last_published

@@ -19,7 +19,7 @@ from oct.domain.admission import Refusal, Rejected
 from oct.errors import RuleError
 from oct.formats.mime_headers import Headers, last, read_headers
 from oct.formats.profiles import Kind, Profiles
-from oct.steps.identity import fingerprint, identify, is_report
+from oct.steps.door.identity import fingerprint, identify, is_report
 from oct.steps.workshop import Workshop
 from oct.store import messages, payloads
 from oct.store.messages import Message, Readmission

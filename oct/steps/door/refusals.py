@@ -15,7 +15,7 @@ import structlog
 
 from oct.errors import StoreError
 from oct.smtp.transaction import Reply
-from oct.steps.runner import Lookout
+from oct.steps.work.runner import Lookout
 from oct.steps.workshop import Workshop
 from oct.store import events
 from oct.store.alerts import COUNTED, REFUSAL, REFUSED

@@ -25,13 +25,13 @@ import structlog
 from oct.domain.admission import Origin
 from oct.errors import OctError, StoreError, described
 from oct.steps.deliver import deliver
-from oct.steps.deliveries import Deliveries
+from oct.steps.door.slowing import slow_down
 from oct.steps.increments import keep_increment
-from oct.steps.leavings import Leavings
 from oct.steps.notices import note
 from oct.steps.process import process
 from oct.steps.send import Connect, send
-from oct.steps.slowing import slow_down
+from oct.steps.work.deliveries import Deliveries
+from oct.steps.work.leavings import Leavings
 from oct.steps.workshop import Workshop
 from oct.store import consignments, messages
 from oct.store.messages import Message

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from oct.steps.evidence import prover
+from oct.steps.journal.evidence import prover
 from oct.store import journal, retention, stamps
 from oct.store.engine import Store
 from oct.store.journal import Selection

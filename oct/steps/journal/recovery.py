@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from oct.clock import utc
 from oct.domain.journey import MessageState
 from oct.errors import RuleError
-from oct.steps.logbook import HANDED_OVER, RECEIVED
+from oct.steps.journal.logbook import HANDED_OVER, RECEIVED
 from oct.store import events, gatherings, holds, journal, messages, restoring
 from oct.store.consignments import Consignment
 from oct.store.engine import Store
