@@ -221,11 +221,12 @@ def _consignments(story: Story) -> list[dict[str, Any]]:
 
 
 def _returns(conn: Connection, story: Story) -> list[dict[str, Any]]:
-    from oct.store import messages
+    from oct.store import consignments, messages
 
     told = []
     for one, answers in story.returns:
         brought = messages.by_id(conn, one.message_id)
+        sending = consignments.by_id(conn, one.consignment_id or 0)
         told.append(
             {
                 "retour": one.id,
@@ -235,6 +236,11 @@ def _returns(conn: Connection, story: Story) -> list[dict[str, Any]]:
                 "reference": one.reference,
                 "reconnu_par": one.evidence,
                 "etat": one.state,
+                "envoi": one.consignment_id,
+                "destinataire": sending.recipient if sending is not None else "",
+                "etat_envoi": words.word(words.CONSIGNMENT, sending.state) if sending is not None else "",
+                "remis": instant(sending.delivered_at) if sending is not None else None,
+                "reponse": sending.reply if sending is not None else "",
                 "lots": [{"issue": answer.outcome, "code": answer.code, "libelle": answer.label} for answer in answers],
             }
         )

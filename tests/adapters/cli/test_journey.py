@@ -241,8 +241,13 @@ def test_the_story_tells_both_directions_and_no_content(after: Office, played: P
     for invoice in (one for lot in played.file.lots for one in lot.invoices):
         assert header.text(invoice.records[0], "insured_nir") not in result.out
     assert SENDER.name not in result.out
-    told = after("trace", "show", played.trace, "--json").json["evenements"]
-    assert all(event["instant"].endswith("+00:00") for event in told)
+    told = after("trace", "show", played.trace, "--json").json
+    assert all(event["instant"].endswith("+00:00") for event in told["evenements"])
+    (answer,) = told["retours"]
+    carried = after("trace", "show", answer["suivi"], "--json").json["envois"]
+    assert {name: answer[name] for name in ("envoi", "destinataire", "remis", "reponse")} in [
+        {name: one[name] for name in ("envoi", "destinataire", "remis", "reponse")} for one in carried
+    ]
 
 
 def test_the_insurer_s_answer_has_its_own_story(after: Office, played: Played) -> None:
