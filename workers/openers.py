@@ -23,7 +23,7 @@ from celery import signals
 
 from oct.bootstrap import open_workshop, runner
 from oct.settings import Settings
-from oct.steps.runner import Runner
+from oct.steps.work.runner import Runner
 from oct.steps.workshop import Workshop
 from oct.store import messages
 from workers.app import make_app

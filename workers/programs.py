@@ -9,7 +9,7 @@ from oct import openers, programs
 from oct.bootstrap import runner
 from oct.programs import Program
 from oct.settings import Settings
-from oct.steps.runner import Lookout
+from oct.steps.work.runner import Lookout
 from oct.steps.workshop import Workshop
 from workers.app import make_app
 from workers.openers import Openers, take_back

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from oct.steps.runner import Runner
+from oct.steps.work.runner import Runner
 from workers.app import PROCESS
 from workers.requests import EndingRequest
 
