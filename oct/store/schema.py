@@ -38,7 +38,14 @@ def upgrade(url: str) -> None:
 
 
 def check_schema(engine: Engine) -> None:
-    """Raise StoreError, saying what to do, unless the database is at REVISION."""
+    """Raise StoreError, saying what to do, unless the database is at REVISION. A file that is not there stays so."""
+    file = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
+    if file is not None and file.parent.is_dir() and not file.exists():
+        raise StoreError(
+            "base-vide",
+            f"Pas de base de données ({file}) : allez dans le répertoire du concentrateur ou donnez --config ; "
+            "« oct init » l'installe, « oct migrate » ne crée que la base.",
+        )
     try:
         with engine.connect() as conn:
             known = inspect(conn).has_table("alembic_version")

@@ -56,6 +56,14 @@ def test_an_empty_database_is_refused_then_made_then_accepted(empty_url: str) ->
     store.close()
 
 
+def test_looking_for_a_database_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    """`oct status` in the wrong directory must not leave an empty database behind, nor have one made there."""
+    file = tmp_path / "oct.db"
+    with pytest.raises(StoreError, match="--config"):
+        schema.check_schema(open_store(f"sqlite:///{file}").engine)
+    assert not file.exists()
+
+
 def test_a_database_of_another_version_is_refused(store: Store) -> None:
     with store.begin() as conn:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))

@@ -92,7 +92,7 @@ BAD: dict[str, tuple[Spoil, str]] = {
         "ne répond pas : vérifiez [store]",
     ),
     "a folder that is not there": (store("sqlite:///ailleurs/oct.db"), "ailleurs n'existe pas : créez-le, ou corrigez"),
-    "an empty database": (store("sqlite:///neuve.db"), "La base de données est vide : lancez « oct migrate »"),
+    "no database": (store("sqlite:///neuve.db"), "« oct init » l'installe, « oct migrate » ne crée que la base"),
     "a schema behind": (version("0003"), "à la version 0003, le programme attend la version"),
     "a schema ahead": (version("9999"), "une version plus récente du programme l'a mise à jour, installez celle-là"),
     "no master key": (without("keys/master"), "« oct init » en crée une"),
