@@ -56,18 +56,27 @@ def test_c6_an_acceptance_only_moves_the_lot(pieces: Bench) -> None:
     assert pieces.holds(answered) == []
 
 
+def test_c6_an_amc_need_not_repeat_the_organism_of_a_caisse(pieces: Bench) -> None:
+    sent = pieces.take((CLAIMS / "messages" / "04-enriched-single.eml").read_bytes(), KINE)
+    before = len(pieces.outside.of(KINE))
+    answered = pieces.take(_acknowledgement(pieces, "P    ", organism="349"), ALPHA)
+    assert _flow(pieces, sent).state == LotState.ACKNOWLEDGED
+    assert pieces.holds(answered) == []
+    assert len(pieces.outside.of(KINE)) == before
+
+
 def _flow(pieces: Bench, sent: Message) -> Lot:
     with pieces.workshop.store.read() as conn:
         alpha = pieces.workshop.registry.current(conn).insurers_by_address[ALPHA].id
         return next(lot for lot in lots.of_message(conn, sent.id) if lot.kind == "AMC" and lot.insurer_id == alpha)
 
 
-def _acknowledgement(pieces: Bench, status: str) -> bytes:
+def _acknowledgement(pieces: Bench, status: str, organism: str = "") -> bytes:
     """An ARL of the one lot that ALPHA received, in answer to its message."""
     (letter,) = pieces.outside.of(ALPHA)
     lot = _received(pieces, letter)
     head = "000OC00000099999991      OT00000552100554000000ARA00001".ljust(128)
-    opening = f"1{lot.ps_number}      {lot.organism}{lot.number}".ljust(71) + lot.created_on.ljust(57)
+    opening = f"1{lot.ps_number}      {organism or lot.organism}{lot.number}".ljust(71) + lot.created_on.ljust(57)
     tail = "999OC00000099999991      OT00000552100554      ARA00001".ljust(128)
     file = head + opening + f"7{status}".ljust(128) + tail
     headers = (

@@ -138,7 +138,11 @@ def facts_of(
 
 
 def lots_named(conn: Connection, reference: LotRef, practitioner_id: int | None, sender: Collection[int]) -> list[Lot]:
-    """The sendings of a lot that left for that insurer, the oldest first; of one practitioner when he is known."""
+    """The sendings of a lot that left for that insurer, the oldest first; of one practitioner when he is known.
+
+    The organism tells the lots of several caisses at one address apart. A lot for an AMC bears the organism of a
+    caisse, which that AMC need not repeat.
+    """
     return [
         lot
         for lot in lots.by_number_and_date(conn, reference.lot_number, reference.lot_date)
@@ -146,7 +150,7 @@ def lots_named(conn: Connection, reference: LotRef, practitioner_id: int | None,
         and lot.state in ANSWERABLE
         and practitioner_id in {None, lot.practitioner_id}
         and reference.ps_number in {None, lot.ps_number}
-        and reference.organism in {None, lot.organism}
+        and (reference.organism in {None, lot.organism} or lot.kind in {LotKind.DRE, LotKind.AMC})
     ]
 
 
