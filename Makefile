@@ -39,7 +39,6 @@ soak: $(VENV)/.development tools
 # CPU of one message against its bare cryptography, printed as ratios.
 bench: $(VENV)/.development
 	$(BIN)/python infra/bench/message_cost.py
-	$(BIN)/python infra/bench/message_cost.py --memory
 
 # One million events sealed, exported, verified.
 bench-trace: $(VENV)/.development

@@ -43,7 +43,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """One thing that a text can name. `ps_number` and `date` (AAMMJJ) narrow a lot or an invoice, empty when not given;
-    a trace number is written `XXXXXX-XXXXXXXX`, an AMO's code régime (2), organism (3), computer centre (3)."""
+    a trace number is written `XXXXXX-XXXXXXXX`, an AMO's code régime (2), organism (3) and, when it is given, computer
+    centre (3)."""
 
     kind: Kind
     value: str
@@ -79,12 +80,12 @@ def _addresses(text: str) -> Iterator[Meaning]:
 
 
 def _narrowed(parts: list[str]) -> Iterator[Meaning]:
-    """`PS/lot/date`, `PS/lot`, `PS/invoice`, `régime/organism/centre`."""
+    """`PS/lot/date`, `PS/lot`, `PS/invoice`, `régime/organism/centre`, `régime/organism`."""
     if not all(re.fullmatch("[0-9A-Za-z]{1,9}", part) for part in parts):
         return
     first, second, *rest = parts
     if len(first) != _PS_LENGTH:
-        if [len(part) for part in parts] == [2, 3, 3]:
+        if [len(part) for part in parts] in ([2, 3], [2, 3, 3]):
             yield Meaning(Kind.AMO, "".join(parts).upper())
     elif not rest:
         if len(second) == 3:
@@ -109,7 +110,7 @@ def _codes(code: str) -> Iterator[Meaning]:
         yield Meaning(Kind.LOT, code)
     if len(code) == 6:
         yield Meaning(Kind.FILE, code)
-    if len(code) == 8 and digits:
+    if len(code) in (5, 8) and digits:
         yield Meaning(Kind.AMO, code)
     if 8 <= len(code) <= 10 and digits:
         yield Meaning(Kind.AMC, code.zfill(10))

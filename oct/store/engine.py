@@ -30,6 +30,9 @@ WAIT_S = 30
 CONNECT_S = 10
 """How long opening a connection to PostgreSQL may take, in seconds."""
 
+_FORGET_MS = 500
+"""How long the emptying of the write-ahead log may wait for readers, and keep writers waiting."""
+
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {WAIT_S * 1000}",
     "PRAGMA journal_mode = WAL",
@@ -80,6 +83,22 @@ class Store:
         """A read transaction: one snapshot of the database from its first query to its end."""
         with _declared(), self._reader.begin() as conn:
             yield conn
+
+    def forget(self) -> None:
+        """Take what was deleted or overwritten out of SQLite's write-ahead log as well, unless somebody reads it now.
+
+        PostgreSQL does the like by itself, when it vacuums.
+        """
+        if self.dialect != "sqlite":
+            return
+        with _declared(), self._my_turn():
+            raw = self.engine.raw_connection()
+            try:
+                raw.execute(f"PRAGMA busy_timeout = {_FORGET_MS}").close()
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+                raw.execute(_PRAGMAS[0]).close()
+            finally:
+                raw.close()
 
     def close(self) -> None:
         """Close the idle connections."""

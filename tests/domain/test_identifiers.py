@@ -21,6 +21,8 @@ from oct.domain.identifiers import Kind, Meaning, meanings
         ("991234567/001", [Meaning(Kind.LOT, "001", "991234567"), Meaning(Kind.INVOICE, "000000001", "991234567")]),
         ("991234567 / 42", [Meaning(Kind.INVOICE, "000000042", "991234567")]),
         ("01/422/016", [Meaning(Kind.AMO, "01422016")]),
+        ("01/422", [Meaning(Kind.AMO, "01422")]),
+        ("01 422", [Meaning(Kind.INVOICE, "000001422"), Meaning(Kind.AMO, "01422")]),
         ("01422016", [Meaning(Kind.INVOICE, "001422016"), Meaning(Kind.AMO, "01422016"),
                       Meaning(Kind.AMC, "0001422016")]),
         ("0099999991", [Meaning(Kind.AMC, "0099999991")]),

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from oct.domain.model import ReturnMode
 from oct.steps.keeping.purge import Limits, purge
 from oct.store import consignments, increments, messages, payloads
 from oct.store.increments import NewIncrement
 from oct.store.messages import Message
+from oct.store.tables import payloads as payload_table
 from tests.adapters.store.arrivals import new_message
 from tests.claims import Batch, Claim
 from tests.steps.hosting_rig import HostingRig, hosting_rig
@@ -111,3 +113,19 @@ def test_increments_that_practitioners_may_ask_for_stay(made: HostingRig) -> Non
         one = increments.by_number(conn, 1)
         assert one is not None
         assert payloads.get(conn, vault, one.payload_id) == b"liste"
+
+
+def test_a_destroyed_key_stays_in_no_file_of_the_database(tmp_path: Path, sqlite_url: str) -> None:
+    """T3: neither in SQLite's file nor in its write-ahead log, which later traffic might not overwrite for long."""
+    with hosting_rig(tmp_path / "oct", sqlite_url) as made:
+        batch = Batch((Claim(1),), 1)
+        message = made.submit(batch)
+        made.acknowledge(batch)
+        with made.workshop.store.read() as conn:
+            key: bytes = conn.execute(
+                select(payload_table.c.wrapped_key).where(payload_table.c.id == message.payload_id)
+            ).scalar_one()
+        files = [Path(sqlite_url.removeprefix("sqlite:///") + suffix) for suffix in ("", "-wal")]
+        assert any(key in file.read_bytes() for file in files)
+        assert run(made, 91) == 2
+        assert not any(key in file.read_bytes() for file in files)

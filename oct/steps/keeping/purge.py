@@ -1,8 +1,9 @@
 """Ends what was kept for long enough (T3): payloads, the details of readings, the oldest events.
 
 Takes the limits of the settings; works in chunks, each one transaction with the event that declares it, so that it may
-be stopped anywhere. A payload is destroyed with its key. Of readings, who and what goes, that there was one stays; an
-old event goes but for its leaf: so the log still verifies, and what went without being declared is found (ADR 0014).
+be stopped anywhere. A payload is destroyed with its key, which leaves the database's own log as well. Of readings, who
+and what goes, that there was one stays; an old event goes but for its leaf: so the log still verifies, and what went
+without being declared is found (ADR 0014).
 Failure: StoreError when the database is away or refuses; what is left is taken up by the next run.
 """
 
@@ -42,6 +43,7 @@ def purge(store: Store, clock: Clock, limits: Limits) -> int:
     contents = _purge_payloads(store, clock(), limits)
     readings = _purge_places(store, clock(), ACCESS, limits.access, retention.forgotten, retention.forget)
     old = _purge_places(store, clock(), JOURNAL, limits.journal, retention.emptied, retention.empty)
+    store.forget()
     if contents or readings or old:
         _log.info("purge", messages=contents, consultations=readings, evenements=old)
     return contents + readings + old

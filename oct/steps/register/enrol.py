@@ -102,6 +102,8 @@ def _add(conn: Connection, new: NewCertificate, before: StoredCertificate | None
     if before is not None and (before.role, before.address, before.retired_at) == (new.role, new.address, None):
         return Outcome(True, f"{what}, déjà en service : {new.subject}.")
     certificates.add(conn, new, now)
+    if new.not_after < now:
+        return Outcome(True, f"{what}, enregistré mais expiré, rien ne lui sera chiffré : {new.subject}.")
     return Outcome(True, f"{what}, en service : {new.subject}.")
 
 

@@ -170,7 +170,9 @@ def _with_amc(conn: Connection, found: Found, meaning: Meaning) -> Found:
 def _with_amo(conn: Connection, found: Found, meaning: Meaning) -> Found:
     """By its own code, or by a caisse of that code which leads to it (L3)."""
     regime, organism, centre = meaning.value[:2], meaning.value[2:5], meaning.value[5:]
-    own = (insurers.c.regime == regime) & (insurers.c.organism == organism) & (insurers.c.centre == centre)
+    own = (insurers.c.regime == regime) & (insurers.c.organism == organism)
+    if centre:
+        own &= insurers.c.centre == centre
     found = _with_insurers(conn, found, (insurers.c.kind == "AMO") & own)
     led = select(caisses.c.insurer_id).where(caisses.c.regime == regime, caisses.c.caisse == organism)
     return _with_insurers(conn, found, insurers.c.id.in_(led))

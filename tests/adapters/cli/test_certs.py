@@ -224,6 +224,15 @@ def test_what_expires_within_thirty_days_is_told_until_it_is_renewed(
     assert register("status").code == 0
 
 
+def test_a_certificate_that_has_ended_is_filed_and_said_to_be_of_no_use(register: Office) -> None:
+    past = TestAuthority.create(datetime.now(UTC) - timedelta(days=400))
+    public = past.issue(CAISSE).private_key.public_key()
+    ended = past.certify(CAISSE, public, lasting=timedelta(days=20))
+    assert (
+        "mais expiré, rien ne lui sera chiffré" in register("certs", "add", register.file("vieux.pem", pem(ended))).out
+    )
+
+
 def test_a_stale_revocation_list_is_told(register: Office, authority: TestAuthority) -> None:
     stale = revocation_list(authority, last=datetime.now(UTC) - timedelta(days=8))
     register("certs", "add", register.file("liste.crl", stale))

@@ -36,6 +36,8 @@ def test_every_identifier_leads_to_what_it_names(store: Store) -> None:
             "01422@422.01.rss.test": {"insurers": [amo]},
             "01/422/999": {"insurers": [amo]},
             "01/421/999": {"insurers": [amo]},
+            "01 422": {"insurers": [amo]},
+            "01/421": {"insurers": [amo]},
             "99999991": {"insurers": [amc]},
             "991234567/001/260922": {},
             "ZZZZZZ-ZZZZZZZZ": {},
