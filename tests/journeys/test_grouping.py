@@ -45,4 +45,4 @@ def test_messages_share_a_file_whatever_happens_to_the_program(launch: Launch) -
         trace = re.search(r"suivi : (\S+)", told)
         assert trace is not None
         assert "factures groupées" in world.oct("trace", "show", trace[1])
-        assert len(world.outside.arrivals) == 5
+        assert len({(one.rcpt_to, one.raw) for one in world.outside.arrivals}) == 5  # a kill may repeat one as it was
