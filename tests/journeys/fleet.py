@@ -18,7 +18,7 @@ from oct.store.engine import Store, open_store
 from tests.journeys.golden import CLAIMS, PKI
 from tests.journeys.outside import Outside
 from tests.journeys.waiting import PATIENCE_S, until
-from tests.journeys.world import OCT_PROGRAM, ROOT, free_port, oct_command
+from tests.journeys.world import OCT_PROGRAM, ROOT, free_port, operate
 
 _START_S = 60
 _RESTART_S = 0.3
@@ -177,9 +177,9 @@ def fill(directory: Path, url: str) -> None:
     for own in ("oct.key", "oct.pem", "oct-old.key", "oct-old.pem"):
         shutil.copy(PKI / own, directory / "keys")
     (directory / "oct.toml").write_text(f'[store]\nurl = "{url}"\n', encoding="utf-8")
-    oct_command(directory, "migrate")
-    oct_command(directory, "init", ".")
-    oct_command(directory, "ps", "import", str(CLAIMS / "praticiens.csv"))
+    operate(directory, "migrate")
+    operate(directory, "init", ".")
+    operate(directory, "ps", "import", str(CLAIMS / "praticiens.csv"))
     for table in ("orgdest.csv", "amc.csv"):
-        oct_command(directory, "insurers", "import", str(CLAIMS / table))
-    oct_command(directory, "certs", "add", str(PKI / "chaine.pem"), *map(str, PKI.glob("*@*.pem")))
+        operate(directory, "insurers", "import", str(CLAIMS / table))
+    operate(directory, "certs", "add", str(PKI / "chaine.pem"), *map(str, PKI.glob("*@*.pem")))

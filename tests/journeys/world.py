@@ -6,6 +6,7 @@ insurers got, what arrived in mailboxes.
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import signal
@@ -14,10 +15,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+from oct.cli import main
 from oct.simulators.insurer import Opened
 from oct.simulators.mail import Letter
 from oct.simulators.sending import Reply, deliver
@@ -209,6 +211,14 @@ def oct_command(directory: Path, *arguments: str) -> str:
     done = subprocess.run([OCT_PROGRAM, *arguments], cwd=directory, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def operate(directory: Path, *arguments: str) -> None:
+    """The same in this process, with nobody else at work in it: for what tests start from."""
+    told = io.StringIO()
+    with chdir(directory), redirect_stdout(told), redirect_stderr(told):
+        code = main(arguments)
+    assert code == 0, told.getvalue()
 
 
 def free_port() -> int:
