@@ -6,6 +6,7 @@ import base64
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -34,12 +35,18 @@ def test_the_search_finds_what_is_there(wrapped: Callable[[bytes], bytes], befor
     assert leaks(wrapped(before + b"QZWDUPONT0001"))
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """For temporary files: the sockets of processes are among them, whose paths must be short (unix(7))."""
+    with tempfile.TemporaryDirectory(prefix="t4") as name:
+        yield Path(name)
+
+
 def test_no_patient_is_in_the_files_of_an_embedded_concentrator(
-    launch: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    launch: Launch, short_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Database with its WAL, logs, heads, logbook, bundle, temporary files; killed, so that nothing is tidied up."""
-    left = tmp_path / "temporaire"
-    left.mkdir()
+    left = short_folder
     monkeypatch.setenv("TMPDIR", str(left))
     monkeypatch.setenv("OCT_LOG", "debug")
     with launch() as world:
