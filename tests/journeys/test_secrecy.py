@@ -82,11 +82,10 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 def test_no_patient_is_in_a_dump_the_broker_or_the_logs_of_roles(
-    fleet: Fleet, broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fleet: Fleet, broker: Broker, short_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker is overheard all the while: what it holds for an instant counts."""
-    left = tmp_path / "temporaire"
-    left.mkdir()
+    left = short_folder
     monkeypatch.setenv("TMPDIR", str(left))
     monkeypatch.setenv("OCT_LOG", "debug")
     heard = bytearray()
