@@ -25,7 +25,7 @@ from multiprocessing.process import BaseProcess
 import structlog
 
 from oct.bootstrap import open_workshop, runner
-from oct.errors import StoreError
+from oct.errors import StoreError, described
 from oct.settings import Settings
 from oct.steps.work.runner import Bell
 from oct.steps.workshop import Workshop
@@ -103,7 +103,12 @@ class Openers:
     def _keep(self, seat: _Seat) -> None:
         """The life of a seat: one opener after the other, until the program stops."""
         while not self._stopping.is_set():
-            process, line = self._begin(seat)
+            try:
+                process, line = self._begin(seat)
+            except OSError as error:  # no process, no socket to be had at this moment
+                _log.error("ouvreur-impossible", **described(error))
+                self._stopping.wait(_LOOK_S)
+                continue
             with contextlib.suppress(EOFError, OSError):
                 self._listen(line)
             line.hearing.close()

@@ -10,6 +10,7 @@ after a clock that once ran ahead nothing could start for as long.
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import structlog
@@ -25,13 +26,19 @@ _log = structlog.get_logger()
 _SQLITE = "sqlite:///"
 _MOST_MS = 5 * 60_000
 """What clocks may differ by."""
+_SOCKET_PATH = 107
+"""The longest path of a socket (unix(7))."""
+_SOCKET_NAME = len("/pymp-xxxxxxxx/listener-xxxxxxxx")
+"""What multiprocessing puts behind the folder of temporary files."""
 
 
 def check_places(settings: Settings) -> None:
-    """The address of the database, the folder and file of an SQLite one, the folders of the keys."""
+    """The address of the database, the folder and file of an SQLite one, the folders of the keys, that of temporary
+    files."""
     check_url(settings.store.url)
     if settings.store.url.startswith(_SQLITE):
         _check_database(Path(settings.store.url.removeprefix(_SQLITE)))
+    _check_temporary()
     keys = settings.keys
     for folder in (keys.directory, keys.master, keys.pseudonyms, settings.journal.keys):
         if folder.is_dir() and not _allowed(folder, os.R_OK | os.X_OK):
@@ -64,6 +71,17 @@ def _check_database(path: Path) -> None:
     if not _allowed(path.parent, folder) or (path.exists() and not _allowed(path, file)):
         raise ConfigurationError(
             "base-inaccessible", f"La base {path} et son répertoire doivent pouvoir être lus et écrits : leurs droits ?"
+        )
+
+
+def _check_temporary() -> None:
+    """Processes that open messages are reached by a socket in the folder of temporary files."""
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) + _SOCKET_NAME > _SOCKET_PATH:
+        raise ConfigurationError(
+            "tmpdir-trop-long",
+            f"Le chemin des fichiers temporaires (TMPDIR) a plus de {_SOCKET_PATH - _SOCKET_NAME} octets : "
+            "donnez-en un plus court.",
         )
 
 

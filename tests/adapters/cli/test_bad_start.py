@@ -119,6 +119,17 @@ def test_a_bad_start_is_one_line_that_says_what_to_do(case: str, office: Office)
     assert said in line
 
 
+def test_a_folder_of_temporary_files_too_deep_for_sockets_is_said(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("t" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    result = office("run")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "(TMPDIR) a plus de 75 octets" in result.err
+
+
 def test_a_port_that_is_taken_is_said_with_its_address(office: Office) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
