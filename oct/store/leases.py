@@ -5,7 +5,8 @@ with its name, and every later write of the claimant names it again, so a worker
 A lease past its end counts for nothing: its holder died, or was too slow. The owner's name stays on a row that was
 left so: whoever claims it next can see that somebody began and did not end.
 
-SQLite has one writer at a time; PostgreSQL has many, who step over each other's rows (SKIP LOCKED).
+SQLite has one writer at a time; PostgreSQL has many, who step over each other's rows (SKIP LOCKED), but not over one
+that an event is just being written about: such a reference locks the key alone (FOR NO KEY UPDATE passes by it).
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def claiming(table: Table, chosen: Select[Any], attempts: ColumnElement[int]) ->
 
     A named subquery that locks is computed once; inside IN, PostgreSQL may run it again and go past the limit.
     """
-    oldest = chosen.order_by(table.c.due_at, table.c.id).limit(_LIMIT).with_for_update(skip_locked=True).cte("oldest")
+    wanted = chosen.order_by(table.c.due_at, table.c.id).limit(_LIMIT)
+    oldest = wanted.with_for_update(skip_locked=True, key_share=True).cte("oldest")
     return (
         update(table)
         .where(table.c.id.in_(oldest.select()))
@@ -67,7 +69,7 @@ def still_held(conn: Connection, table: Table, owners: Mapping[int, str]) -> set
 @cache
 def _holders(table: Table) -> Select[tuple[int, str]]:
     named = table.c.id.in_(bindparam("ids", expanding=True))
-    return select(table.c.id, table.c.lease_owner).where(named).order_by(table.c.id).with_for_update()
+    return select(table.c.id, table.c.lease_owner).where(named).order_by(table.c.id).with_for_update(key_share=True)
 
 
 @cache

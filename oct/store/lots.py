@@ -196,7 +196,8 @@ def let_time_pass(conn: Connection, ids: Collection[int], before: str, after: st
     False, and nothing moved, when one of them has left that state meanwhile.
     """
     chosen = lots.c.id.in_(ids) & (lots.c.state == before)
-    still = conn.execute(select(lots.c.id).where(chosen).order_by(lots.c.id).with_for_update()).scalars().all()
+    locked = select(lots.c.id).where(chosen).order_by(lots.c.id).with_for_update(key_share=True)
+    still = conn.execute(locked).scalars().all()
     if len(still) < len(ids):
         return False
     conn.execute(update(lots).where(chosen).values(state=after, state_at=lots.c.state_at + delay))

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -56,8 +56,7 @@ class Fleet:
     def start(self, *names: str) -> None:
         """Starts processes and waits until each says that it is ready."""
         self.launch(*names)
-        for name in names:
-            until(f"{name} is ready", lambda name=name: self._is_ready(name), _START_S)  # type: ignore[misc]
+        self._wait_for(names)
 
     def kill(self, name: str) -> None:
         """kill -9."""
@@ -96,7 +95,11 @@ class Fleet:
         return found
 
     def stop(self, *names: str) -> list[int]:
-        """SIGTERM to all of them; their exit codes, -9 for one that had to be killed after 20 s."""
+        """SIGTERM to all of them once they are ready; their exit codes, -9 for one that had to be killed after 20 s.
+
+        A process that still reads its modules ends by the signal itself: it had nothing to finish.
+        """
+        self._wait_for(names)
         for name in names:
             self._processes[name].send_signal(signal.SIGTERM)
         return [self._ended(name) for name in names]
@@ -147,6 +150,10 @@ class Fleet:
         except subprocess.TimeoutExpired:
             self.kill(name)
             return process.returncode
+
+    def _wait_for(self, names: Iterable[str]) -> None:
+        for name in names:
+            until(f"{name} is ready", lambda name=name: self._is_ready(name), _START_S)  # type: ignore[misc]
 
     def _is_ready(self, name: str) -> bool:
         assert self._processes[name].poll() is None, self.log(name)

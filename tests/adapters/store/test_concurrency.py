@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
-from oct.store import consignments, messages, payloads
+from oct.store import consignments, events, messages, payloads
 from oct.store.engine import Store, open_store
+from oct.store.events import Event
 from oct.store.numbering import Numbering
 from tests.adapters.store.arrivals import NOW, VAULT, arrive, consign, new_message
 
@@ -64,6 +65,21 @@ def test_every_consignment_is_claimed_once_and_none_twice(store: Store) -> None:
         return mine
 
     assert sorted(one for mine in together(drain) for one in mine) == ids
+
+
+def test_what_an_event_is_being_written_about_can_be_claimed(postgres_url: str) -> None:
+    """A reference locks the key of its row; a claim that passed it by would leave it waiting for the next look."""
+    store = open_store(postgres_url)
+    with store.begin() as conn:
+        message_id = arrive(conn, 1)
+        consignment_id = consign(conn, message_id, 1)
+    with store.begin() as writing:
+        told = Event(at=NOW, kind="envoi", outcome="essai", message_id=message_id, consignment_id=consignment_id)
+        events.append(writing, [told])
+        with store.begin() as conn:
+            assert [one.id for one in messages.claim(conn, "w1", NOW + 1_000, 60_000, limit=4)] == [message_id]
+            assert [one.id for one in consignments.claim(conn, "w1", NOW + 1_000, 60_000, limit=2)] == [consignment_id]
+    store.close()
 
 
 def test_a_transaction_repeated_at_the_same_moment_is_kept_once(store: Store, database_url: str) -> None:
