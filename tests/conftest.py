@@ -6,14 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import hypothesis
 import pytest
 
 from oct.store.engine import Store, open_store
 from oct.store.schema import upgrade
-from tests.databases import Postgres, postgres, template
+from tests.databases import Postgres, Shelf, postgres, template
 
 hypothesis.settings.register_profile(
     "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -36,6 +35,14 @@ def postgres_template(postgres_server: Postgres) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def postgres_shelf(postgres_server: Postgres, postgres_template: str) -> Iterator[Shelf]:
+    """Migrated databases, for one test at a time."""
+    shelf = Shelf(postgres_server, postgres_template)
+    yield shelf
+    shelf.clear()
+
+
+@pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, to copy."""
     path = tmp_path_factory.mktemp("sqlite") / "oct.db"
@@ -50,11 +57,10 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Postgres, postgres_template: str) -> Iterator[str]:
+def postgres_url(postgres_shelf: Shelf) -> Iterator[str]:
     """A migrated PostgreSQL database of the test's own."""
-    name = f"oct_{uuid4().hex}"
-    yield postgres_server.create(name, postgres_template)
-    postgres_server.drop(name)
+    with postgres_shelf.lend() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
