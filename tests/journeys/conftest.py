@@ -1,4 +1,9 @@
-"""The concentrators of the journeys: an installation for the session, a process for each module."""
+"""The concentrators of the journeys: an installation and one running program for the session, others where a module
+needs settings of its own.
+
+A process costs seconds of CPU to start. So the tests of a module run in one process of pytest-xdist, and so do all
+modules that use the shared program, which say so by a mark.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,14 @@ from tests.journeys.practice import GARE, OWN, PONT, Practice, practice
 from tests.journeys.world import OCT_PROGRAM, World, running
 
 Launch = Callable[..., AbstractContextManager[World]]
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups the tests of each module that is in no group."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +53,20 @@ def launch(installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Laun
     return launched
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world(launch: Launch) -> Iterator[World]:
-    """A concentrator with short retries, for the tests of a module."""
+    """A concentrator with short retries, shared: what a test changes for all, it puts back."""
     with launch() as running_world:
         yield running_world
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pont() -> Practice:
-    """A practice, whose numbers no other module's has."""
+    """A practice, whose numbers no other one's has."""
     return practice(PONT, 30)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gare() -> Practice:
     """Another one."""
     return practice(GARE, 31)

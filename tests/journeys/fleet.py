@@ -29,7 +29,7 @@ class Fleet:
 
     def __init__(self, directory: Path, url: str, judge: Judge = Judge.OPENSSL, /, **sections: str) -> None:
         self.directory = directory
-        self.outside = Outside(PKI, judge)
+        self.outside = Outside(judge)
         self.outside.start()
         self.store: Store = open_store(url)
         self.program: tuple[str | Path, ...] = (OCT_PROGRAM,)

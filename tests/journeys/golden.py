@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from oct.crypto.keystore import KeyRing, OwnKey
+
 CLAIMS = Path(__file__).parents[1] / "vectors" / "claims"
 PKI = CLAIMS / "pki"
 OCT = "oct@concentrateur.example"
@@ -23,6 +25,12 @@ class Golden:
     expect: dict[str, Any]
     eml: bytes
     b2: bytes
+
+
+@cache
+def key_pairs() -> dict[str, OwnKey]:
+    """Every golden pair, by the name of its files. OpenSSL checks a key for 50 ms, so they are read once."""
+    return {key.name: key for key in KeyRing.load(PKI).keys}
 
 
 @cache

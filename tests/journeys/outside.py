@@ -10,10 +10,8 @@ import hashlib
 import threading
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 from oct.clock import system_clock
-from oct.crypto.keystore import KeyRing
 from oct.formats.layouts import Layouts
 from oct.settings.data_files import built_in
 from oct.simulators.envelopes import Judge
@@ -22,16 +20,17 @@ from oct.simulators.ledger import Arrival
 from oct.simulators.mail import Letter
 from oct.simulators.reception import Reception
 from oct.simulators.temper import Temper
+from tests.journeys.golden import key_pairs
 
 LAYOUTS = Layouts.from_toml(built_in("layouts.toml"))
 
 
 class Outside:
-    """An SMTP server that takes mail for all. `pki` holds `<address>.key` and `<address>.pem` of the insurers."""
+    """An SMTP server that takes mail for all; the insurers have the golden keys."""
 
-    def __init__(self, pki: Path, judge: Judge = Judge.OPENSSL) -> None:
+    def __init__(self, judge: Judge = Judge.OPENSSL) -> None:
         self._judge = judge
-        self._keys = {key.name: key for key in KeyRing.load(pki).keys if "@" in key.name}
+        self._keys = {name: key for name, key in key_pairs().items() if "@" in name}
         self._reception = Reception(self, serves=lambda _: True)
         self._arriving: list[Arrival] = []
         self._arrivals: list[Arrival] = []

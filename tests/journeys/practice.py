@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from oct.clock import system_clock
-from oct.crypto.keystore import KeyRing
 from oct.simulators.envelopes import Judge, seal
 from oct.simulators.mail import Envelope, Shape, compose
 from oct.simulators.parties import Amc, Caisse, Network, Sender
 from oct.simulators.practitioner import PractitionerSoftware
 from oct.simulators.traffic import ClaimFile, Claims
-from tests.journeys.golden import OCT, PKI
+from tests.journeys.golden import OCT, key_pairs
 from tests.journeys.outside import LAYOUTS
 
 REIMS, BOURG = Caisse("01", "511", "0000", "511", "086"), Caisse("01", "011", "0000", "011", "016")
@@ -33,8 +32,7 @@ ADDRESS = {
     KINE: "kine@boite.example",
     LABO: "labo@boite.example",
 }
-OWN = {key.name: key for key in KeyRing.load(PKI).keys}
-"""Every golden pair, by the name of its files."""
+OWN = key_pairs()
 NOWHERE = ("127.0.0.1", 0)
 
 

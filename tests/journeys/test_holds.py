@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from oct.simulators.faults import unknown_caisse
 from oct.simulators.parties import Caisse
 from oct.store import certificates, events, holds, insurers, messages
@@ -13,6 +15,8 @@ from tests.journeys.outside import text_of
 from tests.journeys.practice import AGEN, BOURG, MAILBOX, PONT, REIMS, practice
 from tests.journeys.waiting import until
 from tests.journeys.world import World
+
+pytestmark = pytest.mark.xdist_group("world")
 
 PRACTICE = practice(PONT, 40)
 

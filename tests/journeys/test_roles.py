@@ -28,7 +28,7 @@ from tests.journeys.judgement import everything_arrived_once
 from tests.journeys.practice import BOURG, GARE, KINE, LABO, PONT, practice
 from tests.journeys.traffic import Traffic
 from tests.journeys.waiting import until
-from tests.journeys.world import OCT_PROGRAM, free_port, oct_command
+from tests.journeys.world import OCT_PROGRAM, free_port, operate
 from tests.valkey import Broker
 
 SEED = 20_261_200
@@ -153,7 +153,7 @@ def test_the_hosted_mailboxes_have_a_role_of_their_own(make_fleet: MakeFleet, tm
     fleet = make_fleet(pop=f'listen = ["tls://127.0.0.1:{port}"]\ntls_certificate = "{chain}"\ntls_key = "{key}"')
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    told = oct_command(fleet.directory, "ps", "set", PONT.number, "--return", "boite")
+    told = operate(fleet.directory, "ps", "set", PONT.number, "--return", "boite")
     password = re.findall(r"[0-9a-z]{4}(?:-[0-9a-z]{4}){3}", told)[0]
 
     def opened() -> poplib.POP3_SSL:

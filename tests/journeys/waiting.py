@@ -1,4 +1,4 @@
-"""Waiting for another process: by looking often, with an end."""
+"""Waiting for another process: by looking often at first, then now and then, with an end."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 
 PATIENCE_S = 60.0
-_LOOK_S = 0.01
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.005, 0.1
 
 
 def until(what: str, condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     """Returns when `condition` holds; AssertionError that names `what` after so many seconds."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, _FIRST_LOOK_S
     while not condition():
         assert time.monotonic() < end, f"in {seconds} s, not yet: {what}"
-        time.sleep(_LOOK_S)
+        time.sleep(pause)
+        pause = min(1.2 * pause, _LAST_LOOK_S)
