@@ -39,10 +39,11 @@ import zipfile
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain, pairwise, repeat
+from itertools import chain, islice, pairwise, repeat
 from pathlib import Path
 from typing import IO, Any
 
@@ -72,7 +73,8 @@ _END = 1 << 62
 
 
 class ProofError(Exception):
-    """What does not hold. `seq` is the first bad event (from 0), None when it is not about one."""
+    """What does not hold. `seq` is the first bad event (from 0), or the first that may be where the sentence gives an
+    interval; None when it is not about one."""
 
     def __init__(self, sentence: str, seq: int | None = None) -> None:
         super().__init__(sentence)
@@ -227,15 +229,18 @@ def read_head(line: bytes) -> TreeHead:
     return TreeHead(size, at, root, key, signature)
 
 
-def check_signatures(heads: Iterable[TreeHead], keys: PublicKeys) -> None:
-    """Raises ProofError unless each head is signed by one of the keys."""
+def trusted_heads(heads: Iterable[TreeHead], keys: PublicKeys) -> tuple[list[TreeHead], str]:
+    """The heads before the first that none of the keys signed; what is wrong with that one, "" when all are good."""
+    trusted: list[TreeHead] = []
     for head in heads:
         if head.key not in keys:
-            raise ProofError(f"La clé {head.key[:16]!a} de la tête {_named(head)} n'a pas été donnée.")
+            return trusted, f"La clé {head.key[:16]!a} de la tête {_named(head)} n'a pas été donnée."
         try:
             keys[head.key].verify(head.signature, signed_text(head.size, head.at, head.root))
         except InvalidSignature:
-            raise ProofError(f"La signature de la tête {_named(head)} est fausse.") from None
+            return trusted, f"La signature de la tête {_named(head)} est fausse."
+        trusted.append(head)
+    return trusted, ""
 
 
 def check_order(heads: Sequence[TreeHead]) -> None:
@@ -333,9 +338,9 @@ def check_published(heads: Sequence[TreeHead], published: Sequence[TreeHead], ex
     for head in heads:
         outside = by_size.get(head.size)
         if outside is None and first_at <= head.at <= last_at:
-            raise ProofError(f"La tête {_named(head)} n'a jamais été publiée : le journal a été recalculé.", agreed)
+            raise _since(f"La tête {_named(head)} n'a jamais été publiée : le journal a été recalculé", agreed, head)
         if outside is not None and outside.root != head.root:
-            raise ProofError(f"La tête {_named(head)} a été publiée autrement : le journal a été recalculé.", agreed)
+            raise _since(f"La tête {_named(head)} a été publiée autrement : le journal a été recalculé", agreed, head)
         agreed = head.size if outside is not None else agreed
     size = heads[-1].size if heads else 0
     for head in published:
@@ -347,53 +352,84 @@ def check_published(heads: Sequence[TreeHead], published: Sequence[TreeHead], ex
             )
 
 
-def check_whole(
+def check_log(
     lines: Iterable[bytes],
     leaves: Iterable[bytes],
     heads: Sequence[TreeHead],
+    keys: PublicKeys,
     published: Sequence[TreeHead] = (),
     gaps: Gaps | None = None,
 ) -> int:
     """Recomputes every head from the events (lines without end) in their order; how many events. Raises ProofError.
 
     `leaves` are the leaves as they were kept: they tell which event was altered; the heads prove the leaves. An event
-    that was emptied is an empty line; `gaps` knows the details.
+    that was emptied is an empty line; `gaps` knows the details. A head that none of the keys signed proves nothing, nor
+    do those after it: what is named then is the first event that no other head covers.
     """
-    gaps = gaps or Gaps()
+    trusted, wrong = trusted_heads(heads, keys)
+    check_order(trusted)
+    try:
+        count = _check_whole(lines, leaves, trusted, published, gaps or Gaps())
+    except ProofError as fault:
+        raise ProofError(f"{wrong} {fault.sentence}".lstrip(), fault.seq) from None
+    if wrong:
+        raise ProofError(f"{wrong} Les événements sont bien ceux des têtes publiées.")
+    return count
+
+
+def _check_whole(
+    lines: Iterable[bytes],
+    leaves: Iterable[bytes],
+    heads: Sequence[TreeHead],
+    published: Sequence[TreeHead],
+    gaps: Gaps,
+) -> int:
     awaited: dict[int, list[TreeHead]] = {}
     for head in (*heads, *published):
         awaited.setdefault(head.size, []).append(head)
-    tree, proven, kept = Tree(), 0, iter(leaves)
-    for line in lines:
-        seq = tree.size
+    tree, told, kept = Tree(), iter(lines), iter(leaves)
+    stretch = _Stretch(Tree())
+    for line in told:
         leaf = next(kept, None)
-        if not line and seq == gaps.emptied and leaf is not None:
-            gaps.emptied += 1
-        elif leaf != (computed := _leaf(line, seq, gaps)):
-            raise ProofError(f"L'événement n° {seq} ne correspond pas à son empreinte : il a été altéré.", seq)
-        else:
-            leaf = computed
-        tree.add(leaf)
-        here = awaited.pop(tree.size, ())
-        for head in here:
-            if head.root != tree.root():
-                raise _unproven(head, proven)
-        proven = tree.size if here else proven
-    missing = [head for head in heads if head.size > tree.size]
-    if missing:
-        raise ProofError(f"L'événement n° {tree.size} manque : la tête {_named(missing[0])} l'annonce.", tree.size)
-    if next(kept, None) is not None or (heads[-1].size if heads else 0) != tree.size:
-        raise ProofError(f"L'événement n° {proven} n'est sous aucune tête signée : il a été ajouté.", proven)
+        stretch.add(line, leaf)
+        try:
+            tree.add(_judged(line, leaf, tree.size, gaps))
+            for head in awaited.get(tree.size, ()):
+                if head.root != tree.root():
+                    said = f"La tête {_named(head)} ne correspond pas aux événements : l'altération commence"
+                    raise _since(said, stretch.before.size, head)
+        except ProofError as fault:
+            raise stretch.blamed(fault, awaited, told, kept) from None
+        if tree.size in awaited:
+            stretch = _Stretch(Tree(tree.size, tree.peaks))
+    _check_end(tree.size, stretch.before.size, heads, kept)
     gaps.check(heads)
     return tree.size
 
 
-def _leaf(line: bytes, seq: int, gaps: Gaps) -> bytes:
-    """The leaf of the line that stands at a place. Raises ProofError when it belongs elsewhere."""
+def _check_end(size: int, proven: int, heads: Sequence[TreeHead], kept: Iterator[bytes]) -> None:
+    """Raises ProofError when events are missing at the end, or are there that no head covers."""
+    announced = next((head for head in heads if head.size > size), None)
+    if announced is not None:
+        said = f"L'événement n° {size} manque : la tête {_named(announced)} l'annonce."
+        raise _unproven_before(ProofError(said, size), proven)
+    if next(kept, None) is not None:
+        raise ProofError(f"L'événement n° {size} manque : son empreinte est là, non sa ligne.", size)
+    if proven != size:
+        raise ProofError(f"L'événement n° {proven} n'est sous aucune tête signée avec une clé donnée.", proven)
+
+
+def _judged(line: bytes, leaf: bytes | None, seq: int, gaps: Gaps) -> bytes:
+    """The leaf of the line that stands at a place. Raises ProofError when it belongs elsewhere or is another."""
+    if not line and seq == gaps.emptied and leaf is not None:
+        gaps.emptied += 1
+        return leaf
     event = read_event(line) if line else {}
     _check_place(line, event.get("seq"), seq)
     gaps.see(seq, event)
-    return leaf_hash(line)
+    if leaf != leaf_hash(line):
+        raise ProofError(f"L'événement n° {seq} ne correspond pas à son empreinte : il a été altéré.", seq)
+    return leaf
 
 
 def _check_place(line: bytes, found: object, seq: int) -> None:
@@ -404,11 +440,111 @@ def _check_place(line: bytes, found: object, seq: int) -> None:
     raise ProofError(f"L'événement n° {seq} manque : supprimé ou déplacé.", seq)
 
 
-def _unproven(head: TreeHead, proven: int) -> ProofError:
-    where = f"l'événement n° {proven}"
-    if head.size - proven > 1:
-        where = f"un événement entre le n° {proven} et le n° {head.size - 1}"
-    return ProofError(f"La tête {_named(head)} ne correspond pas aux événements : {where} a été altéré.", proven)
+_RUN = 8
+"""Events inserted one after the other that are looked for."""
+
+
+class _Stretch:
+    """The events since the last head that agreed (`before` is its tree), to say where they go wrong once they do."""
+
+    def __init__(self, before: Tree) -> None:
+        self.before = before
+        self._lines: list[bytes] = []
+        self._leaves: list[bytes | None] = []
+
+    def add(self, line: bytes, leaf: bytes | None) -> None:
+        """One event more, with its leaf as it was kept."""
+        self._lines.append(line)
+        self._leaves.append(leaf)
+
+    def blamed(
+        self, fault: ProofError, heads: Mapping[int, Sequence[TreeHead]], told: Iterator[bytes], kept: Iterator[bytes]
+    ) -> ProofError:
+        """What is wrong, as exactly as the next head proves it. `told` and `kept` are what follows in the log.
+
+        The event of a fault is the first bad one if the leaves lead to that head; so are events that were inserted, if
+        the head comes out without them. Else those of the stretch that precede are not proven, which is said.
+        """
+        size = min((size for size in heads if size > self.before.size), default=0)
+        roots = {head.root for head in heads.get(size, ())}
+        count = size - self.before.size
+        leaves = [leaf or b"" for leaf in (*self._leaves, *islice(kept, max(0, count - len(self._leaves))))]
+        if len(roots) != 1:
+            return _unproven_before(fault, self.before.size)
+        if fault.seq in range(self.before.size, size) and _root_of(self.before, leaves[:count]) in roots:
+            return fault
+        with suppress(ProofError):  # of what follows
+            self._lines += islice(told, max(0, count + _RUN - len(self._lines)))
+        for many in range(1, _RUN + 1):
+            first = self._inserted(many, count, roots)
+            if first is not None:
+                which = f"Un événement a été ajouté, le n° {first}"
+                if many > 1:
+                    which = f"{many} événements ont été ajoutés, à partir du n° {first}"
+                return ProofError(f"{which} : la tête {_named(heads[size][0])} est celle des autres.", first)
+        return _unproven_before(fault, self.before.size)
+
+    def _inserted(self, many: int, count: int, roots: Set[bytes]) -> int | None:
+        """From which place so many events must be left out, and the others moved back, for the root to come out."""
+        first, kept = self.before.size, self._lines[many : many + count]
+        if len(kept) < count:
+            return None
+        stay = [leaf_hash(line) for line in self._lines[:count]]
+        moved = [leaf_hash(_moved(line, first + rank)) for rank, line in enumerate(kept)]
+        found = _joined_roots(iter(self.before.peaks), stay, moved, (-first, count))
+        return next((first + place for place, root in enumerate(found) if root in roots), None)
+
+
+def _moved(line: bytes, seq: int) -> bytes:
+    """The line of the same event at another place."""
+    event = {**read_event(line), "seq": seq}
+    try:
+        text = json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError:
+        return line
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _root_of(before: Tree, leaves: Iterable[bytes]) -> bytes:
+    tree = Tree(before.size, before.peaks)
+    for leaf in leaves:
+        tree.add(leaf)
+    return tree.root()
+
+
+def _joined_roots(
+    peaks: Iterator[bytes], stay: Sequence[bytes], moved: Sequence[bytes], places: tuple[int, int]
+) -> list[bytes]:
+    """Every root over these places: of all of `moved`, then with one, two… all of `stay` instead at their beginning.
+    Places below 0 are under `peaks`, the largest first, and have one root."""
+    first, end = places
+    if end <= 0:
+        return [next(peaks)]
+    if end - first == 1:
+        return [moved[first], stay[first]]
+    middle = first + (1 << ((end - first - 1).bit_length() - 1))
+    left = _joined_roots(peaks, stay, moved, (first, middle))
+    right = _joined_roots(peaks, stay, moved, (middle, end))
+    return [*(node_hash(one, right[0]) for one in left[:-1]), *(node_hash(left[-1], one) for one in right)]
+
+
+def _unproven_before(fault: ProofError, proven: int) -> ProofError:
+    """The fault; with what stands before it, and is proven by no head, said."""
+    if fault.seq is None or fault.seq <= proven:
+        return fault
+    which = (
+        f"L'événement n° {proven} n'est prouvé"
+        if fault.seq == proven + 1
+        else (f"Les événements n° {proven} à {fault.seq - 1} ne sont prouvés")
+    )
+    return ProofError(f"{fault.sentence} {which} par aucune tête : l'altération peut commencer là.", fault.seq)
+
+
+def _since(said: str, proven: int, head: TreeHead) -> ProofError:
+    """Somewhere between two heads: all that can be said."""
+    last = head.size - 1
+    where = f"à l'événement n° {proven}" if last <= proven else f"entre les événements n° {proven} et {last}"
+    return ProofError(f"{said}, {where}.", proven)
 
 
 def read_event(line: bytes) -> dict[str, Any]:
@@ -470,8 +606,7 @@ def _check_files(files: zipfile.ZipFile, keys: PublicKeys, published: Sequence[T
     exported_at = about.get("exported_at")
     if about.get("format") != FORMAT or type(exported_at) is not int:
         raise ProofError("lot.json n'est pas celui d'un lot de preuve de ce format.")
-    heads = read_heads(files.read("tetes.jsonl"), keys)
-    check_order(heads)
+    heads = _heads(files.read("tetes.jsonl"))
     with (
         files.open("evenements.jsonl") as lines,
         files.open("evenements.csv") as table,
@@ -481,11 +616,11 @@ def _check_files(files: zipfile.ZipFile, keys: PublicKeys, published: Sequence[T
         gaps = Gaps(_details(_lines(access)))
         if about.get("whole") is True:
             with files.open("empreintes.bin") as leaves:
-                count = check_whole(chain(_emptied(about), told), _chunks(leaves), heads, published, gaps)
+                count = check_log(chain(_emptied(about), told), _chunks(leaves), heads, keys, published, gaps)
             what = f"{count} événements, tout le journal"
         else:
             with files.open("preuves.jsonl") as proofs:
-                count = _check_selection(told, _lines(proofs), heads, gaps)
+                count = _check_selection(told, _lines(proofs), heads, keys, gaps)
             what = f"{count} événements choisis d'un journal de {heads[-1].size if heads else 0}"
         if table.read(1):
             raise ProofError("evenements.csv a plus de lignes qu'evenements.jsonl.")
@@ -520,9 +655,14 @@ def _check_tokens(files: zipfile.ZipFile, heads: Sequence[TreeHead]) -> int:
 
 def read_heads(content: bytes, keys: PublicKeys) -> list[TreeHead]:
     """The heads of a file, one a line, their signatures checked. Raises ProofError."""
-    heads = [read_head(line) for line in content.splitlines() if line]
-    check_signatures(heads, keys)
+    heads, wrong = trusted_heads(_heads(content), keys)
+    if wrong:
+        raise ProofError(wrong)
     return heads
+
+
+def _heads(content: bytes) -> list[TreeHead]:
+    return [read_head(line) for line in content.splitlines() if line]
 
 
 def _emptied(about: Mapping[str, Any]) -> Iterator[bytes]:
@@ -539,7 +679,14 @@ def _details(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         yield seq, detail.encode("utf-8", "surrogatepass")
 
 
-def _check_selection(lines: Iterable[bytes], proofs: Iterator[bytes], heads: Sequence[TreeHead], gaps: Gaps) -> int:
+def _check_selection(
+    lines: Iterator[bytes], proofs: Iterator[bytes], given: Sequence[TreeHead], keys: PublicKeys, gaps: Gaps
+) -> int:
+    heads, wrong = trusted_heads(given, keys)
+    if wrong:  # and its events are proven under the last one alone
+        first = read_event(next(lines, b"")).get("seq")
+        raise ProofError(f"{wrong} Aucun événement n'est prouvé, à partir du n° {first}.", first)
+    check_order(heads)
     for earlier, later in pairwise(heads):
         path = _path(next(proofs, b""), {"from": earlier.size, "to": later.size})
         if path is None or not is_consistent(earlier.size, earlier.root, later.size, later.root, path):

@@ -76,9 +76,10 @@ def test_an_event_changed_with_its_leaf_is_placed_between_two_heads(log: Journal
     """Its own hash says yes, the signed head says no: all that is known is after which head."""
     with owning(log.store) as conn:
         conn.execute(update(events).where(events.c.id == event_id(conn, 13)).values(outcome="refuse"))
-        line = dict(journal.lines(conn, 14))[13]
-        conn.execute(update(event_leaves).where(event_leaves.c.seq == 13).values(leaf=leaf_hash(line)))
+        forge_leaves(conn, 13, 14)
     assert log.faults(published=False) == [10, 10]
+    with pytest.raises(ProofError, match="entre les événements n° 10 et 24"):
+        log.live()
 
 
 def test_an_event_of_no_possible_instant_is_named(log: Journal) -> None:
@@ -96,17 +97,45 @@ def test_an_event_deleted_is_named(log: Journal) -> None:
     assert log.faults(published=False) == [13, 13]
 
 
-def test_an_event_inserted_is_named(log: Journal) -> None:
-    """With a leaf and a place of its own, and all that follow moved on."""
-    with owning(log.store) as conn:
-        for seq in range(SEALED[-1] - 1, 12, -1):
-            conn.execute(update(event_leaves).where(event_leaves.c.seq == seq).values(seq=seq + 1))
+def add_at(log: Journal, conn: Connection, place: int, count: int) -> None:
+    """Events with leaves and places of their own; all that follow are moved on, their leaves as they were."""
+    for seq in range(SEALED[-1] - 1, place - 1, -1):
+        conn.execute(update(event_leaves).where(event_leaves.c.seq == seq).values(seq=seq + count))
+    for seq in range(place, place + count):
         row = {"at": log.now, "kind": "envoi", "outcome": "remis", "data": "{}", "actor": ""}
         new = conn.execute(insert(events).returning(events.c.id), row).scalar_one()
-        conn.execute(insert(event_leaves), {"seq": 13, "event_id": new, "leaf": bytes(32)})
-        line = dict(journal.lines(conn, 14))[13]
-        conn.execute(update(event_leaves).where(event_leaves.c.seq == 13).values(leaf=leaf_hash(line)))
-    assert log.faults(published=False) == [14, 14]
+        conn.execute(insert(event_leaves), {"seq": seq, "event_id": new, "leaf": bytes(32)})
+    forge_leaves(conn, place, place + count)
+
+
+def forge_leaves(conn: Connection, first: int, end: int) -> None:
+    """The leaves that the events at these places should have."""
+    for seq, line in list(journal.lines(conn, end, first=first)):
+        conn.execute(update(event_leaves).where(event_leaves.c.seq == seq).values(leaf=leaf_hash(line)))
+
+
+@pytest.mark.parametrize("forged", [True, False])
+@pytest.mark.parametrize(("place", "count"), [(13, 1), (10, 2), (24, 1), (0, 1)])
+def test_events_inserted_are_named(log: Journal, place: int, count: int, forged: bool) -> None:
+    """With the leaves of all that follow as they were, or forged too: without the events, the signed head comes out."""
+    with owning(log.store) as conn:
+        add_at(log, conn, place, count)
+        if forged:
+            forge_leaves(conn, place, SEALED[-1] + count)
+    assert log.faults(published=False) == [place, place]
+    with pytest.raises(ProofError, match=r"la tête de taille .* est celle des autres"):
+        log.live()
+
+
+def test_an_event_inserted_beside_one_changed_is_placed_between_two_heads(log: Journal) -> None:
+    """No head proves anything more: what is named is the first that does not agree, and from where nothing is sure."""
+    with owning(log.store) as conn:
+        add_at(log, conn, 13, 1)
+        conn.execute(update(events).where(events.c.id == event_id(conn, 11)).values(outcome="refuse"))
+        forge_leaves(conn, 11, 12)
+    with pytest.raises(ProofError, match="Les événements n° 10 à 13 ne sont prouvés par aucune tête") as caught:
+        log.live()
+    assert caught.value.seq == 14
 
 
 def test_two_events_swapped_are_named(log: Journal) -> None:
@@ -161,23 +190,45 @@ def test_yesterdays_copy_that_grew_again_is_found(log: Journal) -> None:
     assert log.faults() == [25, 25]
 
 
-@pytest.mark.parametrize("stolen", [True, False])
-def test_a_log_computed_anew_is_found(log: Journal, tmp_path: Path, stolen: bool) -> None:
-    """With another key the signatures tell; with the stolen key, what was published does."""
+def test_a_log_computed_anew_with_the_stolen_key_is_found_by_what_was_published(log: Journal) -> None:
     with owning(log.store) as conn:
         conn.execute(update(events).where(events.c.id == event_id(conn, 13)).values(outcome="refuse"))
-    signer: Signer | None = log.signer()
-    if not stolen:
-        (tmp_path / "autre").mkdir()
-        create_key(tmp_path / "autre", "b")
-        signer = load_signer(tmp_path / "autre")
+    recompute(log, log.signer())
+    assert log.faults(published=False) == []
+    assert log.faults() == [10, 10]
+
+
+def test_a_log_computed_anew_with_another_key_is_found(log: Journal) -> None:
+    """Alone, nothing of it is proven; with what was published, the change lies between two heads."""
+    with owning(log.store) as conn:
+        conn.execute(update(events).where(events.c.id == event_id(conn, 13)).values(outcome="refuse"))
+    recompute(log, another_signer(log))
+    assert log.faults(published=False) == [0, 0]
+    assert log.faults() == [10, 10]
+    for published, said in ((False, "n° 0 n'est sous aucune tête"), (True, "entre les événements n° 10 et 24")):
+        with pytest.raises(ProofError, match=f"n'a pas été donnée.*{said}"):
+            log.live(published=published)
+
+
+def test_what_heads_of_another_key_alone_cover_is_named(log: Journal) -> None:
+    """Nothing was changed but the last head: the events under it are proven only where heads were published."""
+    with owning(log.store) as conn:
+        last = journal.heads(conn)[-1]
+        forged = another_signer(log).sign(last.size, last.at, last.root)
+        conn.execute(
+            update(tree_heads).where(tree_heads.c.size == last.size).values(key=forged.key, signature=forged.signature)
+        )
+    assert log.faults(published=False) == [25, 25]
+    assert log.faults() == [None, None]
+
+
+def another_signer(log: Journal) -> Signer:
+    elsewhere = log.home / "autre"
+    elsewhere.mkdir()
+    create_key(elsewhere, "b")
+    signer = load_signer(elsewhere)
     assert signer is not None
-    recompute(log, signer)
-    if stolen:
-        assert log.faults(published=False) == []
-        assert log.faults() == [10, 10]
-    else:
-        assert log.faults(published=False) == [None, None]
+    return signer
 
 
 def test_an_event_written_into_the_past_is_found(log: Journal) -> None:
