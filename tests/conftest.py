@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from oct.store.engine import Store, open_store
 from oct.store.schema import upgrade
@@ -18,6 +20,14 @@ hypothesis.settings.register_profile(
     "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("shared machine")  # speed is never judged by a test: these machines are noisy
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys_are_checked_once() -> Iterator[None]:
+    """Reading a private key proves its primes, 60 ms of CPU; tests read the same few keys thousands of times."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serialization, "load_pem_private_key", cache(serialization.load_pem_private_key))
+        yield
 
 
 @pytest.fixture(scope="session")

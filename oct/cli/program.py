@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import typer
@@ -31,8 +32,9 @@ from oct.cli.usage import Noun
 _HELP = "Concentrateur OCT : reçoit les télétransmissions des PS, les répartit par assureur, rapporte les retours."
 
 
+@cache
 def command() -> Any:
-    """The command that runs any line."""
+    """The command that runs any line; made once, for building all of them takes as long as most of them run."""
     program = Noun(_HELP)
     for single in (
         init.init,

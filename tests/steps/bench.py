@@ -11,9 +11,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, Table, insert, select
 
 from oct.bootstrap import connector, open_workshop
 from oct.clock import system_clock
@@ -28,7 +29,7 @@ from oct.smtp.transaction import Reply, Transaction
 from oct.steps.receive import Receiver
 from oct.steps.work.runner import Pace, Runner
 from oct.steps.workshop import Workshop
-from oct.store import certificates, events, holds, insurers, messages, practitioners
+from oct.store import certificates, events, holds, insurers, messages, practitioners, tables
 from oct.store.certificates import CertificateRole, NewCertificate
 from oct.store.events import Event
 from oct.store.holds import Hold
@@ -147,10 +148,7 @@ def installed(
         settings = load(home / "oct.toml", {}).settings
         workshop = open_workshop(settings)
         with workshop.store.begin() as conn:
-            _directory(conn)
-            if certified:
-                add_certificates(conn, "*@*.pem")
-            add_certificates(conn, "chaine.pem")
+            _register(conn, certified=certified)
         yield settings, workshop, outside
 
 
@@ -184,6 +182,33 @@ def _keys(home: Path) -> None:
     (home / "keys" / "pseudonymes").mkdir()
     write_key(home / "keys" / "pseudonymes" / "essai.pseudonyme")
     create_key(home, "journal")
+
+
+_FILLED: dict[bool, list[tuple[Table, list[dict[str, Any]]]]] = {}
+"""What a register holds once it was filled, by whether the insurers have certificates: rows, numbered from one."""
+
+
+def _register(conn: Connection, *, certified: bool) -> None:
+    """Fills the register as an operator's imports do, once; later ones get the rows that this gave."""
+    if certified in _FILLED:
+        for table, rows in _FILLED[certified]:
+            conn.execute(insert(table), rows)
+        return
+    there = {table for table in tables.metadata.sorted_tables if conn.execute(select(table)).first() is not None}
+    _directory(conn)
+    if certified:
+        add_certificates(conn, "*@*.pem")
+    add_certificates(conn, "chaine.pem")
+    filled = [table for table in tables.metadata.sorted_tables if table not in there]
+    found = [(table, [dict(row) for row in conn.execute(_unnumbered(table)).mappings()]) for table in filled]
+    _FILLED[certified] = [(table, rows) for table, rows in found if rows]
+
+
+def _unnumbered(table: Table) -> Select[Any]:
+    """The rows of a table in their order, without the numbers that the database gives."""
+    return select(*(column for column in table.c if column is not table.autoincrement_column)).order_by(
+        *table.primary_key
+    )
 
 
 def _directory(conn: Connection) -> None:
