@@ -51,6 +51,7 @@ from oct.steps.journal.seal import Sealer
 from oct.steps.keeping.purge import Limits
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.register.sign_in import SignIn, SignInRules
+from oct.steps.register.turned_away import TurnedAway
 from oct.steps.work.runner import Bell, Pace, Runner, Within
 from oct.steps.workshop import QuarantineBounds, Rules, Workshop
 from oct.store.engine import Store, open_store
@@ -321,8 +322,9 @@ def standing_alerts(settings: Settings, store: Store, now: int) -> list[str]:
     ]
 
 
-def web_door(settings: Settings, workshop: Workshop) -> WebServer:
-    """The console and the API. The room is imported here: only the process that serves it has its libraries to load."""
+def web_door(settings: Settings, workshop: Workshop, turned_away: TurnedAway) -> WebServer:
+    """The console and the API; `turned_away` is told of whom they do not let in. The room is imported here: only the
+    process that serves it has its libraries to load."""
     from oct.web.app import create_app
     from oct.web.desk import Desk, WebRules
     from oct.web.server import WebServer
@@ -337,7 +339,12 @@ def web_door(settings: Settings, workshop: Workshop) -> WebServer:
     )
     rules = WebRules(hosts=_web_hosts(settings), max_request=web.max_request, probe_networks=web.probes)
     desk = Desk(
-        workshop, sign_in, rules, partial(_keys_there, settings), partial(standing_alerts, settings, workshop.store)
+        workshop,
+        sign_in,
+        turned_away,
+        rules,
+        partial(_keys_there, settings),
+        partial(standing_alerts, settings, workshop.store),
     )
     return WebServer(
         web.listen,

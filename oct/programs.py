@@ -39,6 +39,7 @@ from oct.steps.gather import gather
 from oct.steps.keeping.purge import purge
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.receive import Receiver
+from oct.steps.register.turned_away import TurnedAway
 from oct.steps.sweep import sweep
 from oct.steps.watch import watch
 from oct.steps.work.runner import Lookout
@@ -193,13 +194,14 @@ def embedded(
     lookout = Lookout(_looks(workshop), settings.worker.sweep, hand.outgoing.ring)
     mailboxes = hosted(workshop, name)
     receiver, refusals = Receiver(workshop, lambda _: openers.ring()), Refusals(workshop)
+    turned_away = TurnedAway(workshop)
     return Program(
         workshop,
         work=[*_proofs(settings, workshop), hand, openers, lookout],
-        behind=[_Locks(mailboxes), refusals, receiver],
+        behind=[_Locks(mailboxes), refusals, turned_away, receiver],
         smtp=door(settings, workshop, receiver.accept, refusals.note),
         pop=pop_door(settings, mailboxes),
-        web=web_door(settings, workshop) if settings.web.listen else None,
+        web=web_door(settings, workshop, turned_away) if settings.web.listen else None,
         listen=(*settings.pop.listen, *settings.smtp.listen, *settings.web.listen),
     )
 
@@ -224,7 +226,9 @@ def console(settings: Settings, workshop: Workshop) -> Program:
     """Role web: the console and the API. ConfigurationError when the settings give it no address to listen on."""
     if not settings.web.listen:
         raise ConfigurationError("web-sans-adresse", "Aucune adresse d'écoute pour la console : donnez [web] listen.")
-    return Program(workshop, web=web_door(settings, workshop), listen=settings.web.listen)
+    turned_away = TurnedAway(workshop)
+    web = web_door(settings, workshop, turned_away)
+    return Program(workshop, behind=[turned_away], web=web, listen=settings.web.listen)
 
 
 def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[[], None]) -> Program:

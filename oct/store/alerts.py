@@ -12,7 +12,7 @@ from sqlalchemy import Connection, literal_column, select
 from oct.store.tables import events
 
 REFUSAL, REFUSED, COUNTED = "refus", "refuse", "autres"
-"""The kind of the events of refusals, and the outcomes of an event for one and of an event that counts many."""
+"""The kind of the events of refusals, and the outcomes of an event for one and of an event that counts others."""
 SLOWED = "ralenti"
 
 _ALERT = events.c.kind.in_([literal_column(f"'{kind}'") for kind in (REFUSAL, SLOWED)])

@@ -38,5 +38,5 @@ def create_app(desk: Desk) -> FastAPI:
     app.mount("/api/v1", create_api(desk))
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     answer_failures(app)
-    app.add_middleware(Guard, rules=desk.rules)
+    app.add_middleware(Guard, desk=desk)
     return app

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from oct.steps.register.sign_in import SignIn
+from oct.steps.register.turned_away import TurnedAway
 from oct.steps.workshop import Network, Workshop
 
 
@@ -30,6 +31,7 @@ class Desk:
 
     workshop: Workshop
     sign_in: SignIn
+    turned_away: TurnedAway
     rules: WebRules = field(default_factory=WebRules)
     keys_there: Callable[[], bool] = lambda: True
     """Whether the keys that the concentrator works with can be read."""

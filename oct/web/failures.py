@@ -1,6 +1,7 @@
 """What is answered when something is refused or fails: a page for people, a problem under `/api/`, never a detail.
 
-That somebody known asked for what is not there, or cannot be, is an event like any look (J3).
+That somebody known asked for what is not there, or cannot be, is an event like any look (J3); so is what is turned away
+before anybody is known, by a token or a cookie that does not count (`steps/register/turned_away`).
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from starlette.routing import Match
 from oct.errors import OctError, StoreError
 from oct.steps.journal.reading import Look, Looked, note_look
 from oct.web.desk import desk_of
-from oct.web.identity import Identity, asked_place
+from oct.web.identity import Identity, asked_place, bearer_of, cookie_of, peer_of
 from oct.web.problems import faults_of, problem
-from oct.web.refusals import NotFoundError, NotSignedInError, RefusalError, UnfinishedError
+from oct.web.refusals import ForgedError, NotFoundError, NotSignedInError, RefusalError, UnfinishedError
 from oct.web.rendering import render
 
 SIGN_IN, FIRST_SIGN_IN = "/connexion", "/premiere-connexion"
@@ -64,6 +65,8 @@ def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)
     if isinstance(error, NotFoundError):
         _note_vain(request, error.status)
+    if isinstance(error, NotSignedInError | ForgedError):
+        _note_turned_away(request, error)
     page = request.method == "GET" and not for_programs(request)
     if page and isinstance(error, NotSignedInError):
         after = f"?suite={quote(request.url.path)}" if request.url.path != "/" else ""
@@ -116,6 +119,18 @@ def _note_vain(request: Request, status: int) -> None:
     work = desk_of(request).workshop
     with suppress(StoreError):
         note_look(work.store, Looked(Look.VAIN, data=data), actor=identity.actor, now=work.clock())
+
+
+def _note_turned_away(request: Request, error: RefusalError) -> None:
+    """Writes down who was not let in; not a person who comes by for the first time, and is shown the form."""
+    shown = bearer_of(request) or cookie_of(request)
+    if not shown and not for_programs(request) and request.method == "GET":
+        return
+    desk, actor = desk_of(request), ""
+    with suppress(StoreError):
+        actor = desk.sign_in.holder_of(shown)
+    with suppress(RefusalError):  # nobody's address
+        desk.turned_away.note(peer_of(request), error.status, error.code, asked_place(request), actor)
 
 
 def _declared(request: Request, error: Exception) -> Response:

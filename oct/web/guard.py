@@ -9,6 +9,7 @@ and answered by a page that says nothing of it.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 from fastapi import Request
@@ -17,8 +18,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oct.errors import described
-from oct.web.desk import WebRules
+from oct.web.desk import Desk
 from oct.web.failures import failure
+from oct.web.identity import peer_of
+from oct.web.refusals import RefusalError
 
 _log = structlog.get_logger()
 
@@ -44,9 +47,10 @@ _PROBES = frozenset({"/health", "/ready", "/metrics"})
 class Guard:
     """An ASGI application around another."""
 
-    def __init__(self, app: ASGIApp, rules: WebRules) -> None:
+    def __init__(self, app: ASGIApp, desk: Desk) -> None:
         self._app = app
-        self._rules = rules
+        self._rules = desk.rules
+        self._turned_away = desk.turned_away
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -57,6 +61,8 @@ class Guard:
         try:
             refused = self._refused(request)
             if refused:
+                with suppress(RefusalError):  # nobody's address
+                    self._turned_away.note(peer_of(request), refused, "demande-incorrecte")
                 await failure(request, refused)(scope, receive, answer.send)
                 return
             await self._app(scope, _Measured(receive, self._rules.max_request).receive, answer.send)

@@ -161,6 +161,13 @@ class SignIn:
         rights = rights_of(held.role, payloads=held.may_read_payloads) & own.rights
         return Identity(own.account_id, own.login, own.name, held.role, rights, held.prefix, held.label)
 
+    def holder_of(self, token: str) -> str:
+        """Whose session or API token this is or was: the login; empty when nobody's."""
+        with self._store.read() as conn:
+            digest = token_digest(token)
+            found = sessions.session(conn, digest) or sessions.token(conn, digest)
+        return "" if found is None else found[1].login
+
     def leave(self, present: Present) -> None:
         """Signs out."""
         now = self._clock()

@@ -29,6 +29,7 @@ from oct.domain.rights import Role
 from oct.settings import load
 from oct.steps.register.accounts import issue_token, token_text
 from oct.steps.register.sign_in import SignIn, SignInRules
+from oct.steps.register.turned_away import TurnedAway
 from oct.steps.workshop import Workshop
 from oct.store import accounts
 from oct.store.events import Event, from_row, revealed
@@ -156,6 +157,12 @@ class Rig:
             )
         return text
 
+    def turned_away(self) -> list[Event]:
+        """Whom the console and the API did not let in, once it is written down."""
+        desk: Desk = self.app.state.desk
+        desk.turned_away.write(ended=True)
+        return self.events("acces")
+
     def told(self, *kinds: str) -> list[tuple[str, str, str]]:
         """Kind, outcome and actor of the events of these kinds, in order."""
         return [(event.kind, event.outcome, event.actor) for event in self.events(*kinds)]
@@ -181,5 +188,6 @@ def console(home: Path, url: str, rules: SignInRules | None = None, web: WebRule
     clock = Clock()
     workshop = open_workshop(load(home / "oct.toml", {}).settings, clock=clock)
     sign_in = SignIn(workshop.store, workshop.vault, clock, workshop.chance, rules or SignInRules())
-    yield Rig(workshop, create_app(Desk(workshop, sign_in, web or WebRules())), clock)
+    desk = Desk(workshop, sign_in, TurnedAway(workshop), web or WebRules())
+    yield Rig(workshop, create_app(desk), clock)
     workshop.store.close()

@@ -230,6 +230,10 @@ def test_nobody_comes_in_without_a_token_that_counts(sqlite_rig: Rig, there: Tra
         bodies.add(answer.content)
     assert len(bodies) == 1
     assert sqlite_rig.told("consulte", "acces") == []
+    one, others = sqlite_rig.turned_away()
+    assert (one.outcome, one.data["statut"], one.data["motif"]) == ("refuse", 401, "jeton-absent")
+    assert (others.outcome, others.data["adresse"]) == ("autres", one.data["adresse"])
+    assert all(token not in str(one.data) + str(others.data) for token in (short, revoked, closed, good))
     assert Program(sqlite_rig, there, good).get("/messages").status_code == 200
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from oct.steps.register.sign_in import SignIn, SignInRules
+from oct.steps.register.turned_away import TurnedAway
 from oct.web.app import create_app
 from oct.web.desk import Desk
 from tests.adapters.web.markup import faults
@@ -30,7 +31,7 @@ def operator(pieces: Bench) -> Browser:
     workshop = pieces.workshop
     clock = Clock(workshop.clock())
     sign_in = SignIn(workshop.store, workshop.vault, clock, workshop.chance, SignInRules())
-    return Rig(workshop, create_app(Desk(workshop, sign_in)), clock).signed_in("operatrice")
+    return Rig(workshop, create_app(Desk(workshop, sign_in, TurnedAway(workshop))), clock).signed_in("operatrice")
 
 
 def test_a_held_file_is_released_from_its_page_and_its_journey_goes_on(pieces: Bench) -> None:

@@ -1,0 +1,27 @@
+"""Keeps the story of whom the console and the API turn away before they know who it is: a call without a token that
+counts, a cookie whose session is over or was never one, a form without its own token, an address that cannot be.
+
+Nothing of what was sent is written but its address and why it was refused; `actor` is whose the token or the session
+was, when that is known. Anybody may cause these, so they are bounded (`steps/journal/bounded`): one event a minute and
+address, and one that counts the others of that minute.
+"""
+
+from __future__ import annotations
+
+from oct.doors.admission import address_group
+from oct.steps.journal.bounded import BoundedEvents
+from oct.steps.workshop import Workshop
+from oct.store.events import Event
+
+
+class TurnedAway(BoundedEvents):
+    """The step: `note` is called from any thread; it neither waits nor fails."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        super().__init__(workshop, 1)
+
+    def note(self, peer: str, status: int, why: str, page: str = "", actor: str = "") -> None:
+        """A peer (IP address) was answered `status` for the reason of this code; `page` as an event may say it (J4)."""
+        data = {"adresse": peer, "statut": status, "motif": why} | ({"page": page} if page else {})
+        event = Event(self._workshop.clock(), "acces", "refuse", actor=actor, data=data)
+        self.add(event, {"adresse": address_group(peer)}, {"adresse": ""})
