@@ -235,7 +235,7 @@ def _returns(conn: Connection, story: Story) -> list[dict[str, Any]]:
                 "suivi": brought.trace if brought is not None else "",
                 "reference": one.reference,
                 "reconnu_par": one.evidence,
-                "etat": one.state,
+                "etat": words.word(words.RETURN, story.progress[one.id]),
                 "envoi": one.consignment_id,
                 "destinataire": sending.recipient if sending is not None else "",
                 "etat_envoi": words.word(words.CONSIGNMENT, sending.state) if sending is not None else "",

@@ -32,7 +32,17 @@ LOT: Mapping[str, str] = {
     "unanswered": "sans réponse",
     "manual": "traitement manuel",
 }
-RETURN: Mapping[str, str] = {"propre": "gardé ici (flux AMC)", "retenu": "retenu", "refuse": "refusé ici"}
+RETURN: Mapping[str, str] = {
+    "attente": "en attente de remise au PS",
+    "transmis": "transmis au PS",
+    "echec": "non remis au PS",
+    "depose": "déposé dans sa boîte hébergée",
+    "releve": "relevé par le PS",
+    "efface": "effacé de sa boîte sans être lu",
+    "propre": "gardé ici (flux AMC)",
+    "retenu": "retenu",
+    "refuse": "refusé ici",
+}
 SUBJECT: Mapping[str, str] = {
     "message": "message",
     "file": "fichier",

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
+from oct.domain.journey import ConsignmentState
 from oct.store.rows import columns, values
 from oct.store.tables import consignments, invoices, lots, mailbox_items, messages, return_lots, returns
 
@@ -28,6 +29,21 @@ class ReturnState(StrEnum):
     OWN = "propre"
     HELD = "retenu"
     REFUSED = "refuse"
+
+
+class Progress(StrEnum):
+    """How far a return that has its practitioner has come towards it. The other states say where a return stands
+    themselves."""
+
+    WAITING = "attente"
+    SENT = "transmis"
+    FAILED = "echec"
+    DEPOSITED = "depose"
+    """In the mailbox hosted here."""
+    FETCHED = "releve"
+    """From there, once at least."""
+    DELETED = "efface"
+    """Unread, by who reads that mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +201,34 @@ def listing(
         KeptReturn(Return(*row), trace, recipient or "", sending or "", bool(hosted), fetched_at)
         for *row, trace, recipient, sending, hosted, fetched_at in conn.execute(statement.order_by(returns.c.id))
     ]
+
+
+def progress(conn: Connection, some: Collection[Return]) -> dict[int, str]:
+    """Where each of these returns stands, by its id: its progress, or its state when it goes to nobody."""
+    item = mailbox_items.c
+    statement = (
+        select(
+            returns.c.id, consignments.c.state, consignments.c.delivered_at,
+            item.arrived_at, item.fetched_at, item.hidden_at,
+        )
+        .join(consignments, consignments.c.id == returns.c.consignment_id)
+        .outerjoin(mailbox_items, item.consignment_id == consignments.c.id)
+        .where(returns.c.id.in_([one.id for one in some if one.state == ReturnState.DELIVERED]))
+    )  # fmt: skip
+    sent = {return_id: _progress(*facts) for return_id, *facts in conn.execute(statement)}
+    return {one.id: sent.get(one.id, one.state) for one in some}
+
+
+def _progress(
+    sending: str, delivered_at: int | None, arrived_at: int | None, fetched_at: int | None, hidden_at: int | None
+) -> Progress:
+    if sending != ConsignmentState.DELIVERED:
+        return Progress.FAILED if sending == ConsignmentState.FAILED else Progress.WAITING
+    if arrived_at is None or (hidden_at is not None and delivered_at is not None and delivered_at > hidden_at):
+        return Progress.SENT  # by SMTP, perhaps after it was taken back from the hosted mailbox
+    if fetched_at is not None:
+        return Progress.FETCHED
+    return Progress.DEPOSITED if hidden_at is None else Progress.DELETED
 
 
 def of_lot(conn: Connection, lot_id: int) -> list[Return]:

@@ -31,7 +31,7 @@ from oct.store.tables import returns as return_table
 class Story:
     """A message, what came of it, and what answered it. Lists are in order of time; `invoices` by lot id.
 
-    `returns` are those that this message brought and those that answer its lots.
+    `returns` are those that this message brought and those that answer its lots, `progress` where they stand by id.
     """
 
     message: Message
@@ -41,6 +41,7 @@ class Story:
     consignments: tuple[Consignment, ...]
     holds: tuple[Hold, ...]
     returns: tuple[tuple[Return, list[LotAnswer]], ...]
+    progress: dict[int, str]
     events: tuple[Event, ...]
 
 
@@ -49,7 +50,7 @@ def tell(conn: Connection, message_id: int) -> Story | None:
     message = messages.by_id(conn, message_id)
     if message is None:
         return None
-    carried = lots.of_message(conn, message_id)
+    carried, answering = lots.of_message(conn, message_id), _returns(conn, message_id)
     return Story(
         message=message,
         files=tuple(files.of_message(conn, message_id)),
@@ -57,7 +58,8 @@ def tell(conn: Connection, message_id: int) -> Story | None:
         invoices={lot.id: lots.invoices_of(conn, lot.id) for lot in carried},
         consignments=tuple(_consignments(conn, message_id)),
         holds=tuple(_holds(conn, message_id)),
-        returns=tuple((one, returns.answers_of(conn, one.id)) for one in _returns(conn, message_id)),
+        returns=tuple((one, returns.answers_of(conn, one.id)) for one in answering),
+        progress=returns.progress(conn, answering),
         events=tuple(events.of_message(conn, message_id)),
     )
 

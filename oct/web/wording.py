@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 from oct.domain import words
 
 _TONES: Mapping[str, frozenset[str]] = {
-    "good": frozenset({"processed", "delivered", "acknowledged", "paid", "remis", "P"}),
-    "wait": frozenset({"held", "received", "waiting", "gathering", "sent", "unanswered", "part_paid", "retenu", "D"}),
-    "bad": frozenset({"refused", "refused_here", "failed", "rejected", "manual", "refuse", "R"}),
+    "good": frozenset({"processed", "delivered", "acknowledged", "paid", "transmis", "depose", "releve", "P"}),
+    "wait": frozenset(
+        {"held", "received", "waiting", "gathering", "sent", "unanswered", "part_paid", "retenu", "attente", "D"}
+    ),
+    "bad": frozenset({"refused", "refused_here", "failed", "rejected", "manual", "refuse", "echec", "R"}),
 }
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "message": words.MESSAGE,
     "lot": words.LOT,
     "envoi": words.CONSIGNMENT,
-    "retour": {**words.RETURN, "remis": "transmis au PS"},
+    "retour": words.RETURN,
     "objet": words.SUBJECT,
     "origine": words.ORIGIN,
     "genre": words.KIND,

@@ -208,7 +208,10 @@ def _story(story: Story, traces: dict[int, str], register: Snapshot) -> StoryDoc
         ],
         envois=[consignment_document(one, traces[one.message_id], register) for one in story.consignments],
         retenues=[hold_document(hold, trace, register) for hold in story.holds],
-        retours=[return_detail(one, answers, traces[one.message_id], register) for one, answers in story.returns],
+        retours=[
+            return_detail(one, answers, traces[one.message_id], story.progress[one.id], register)
+            for one, answers in story.returns
+        ],
         evenements=[event_document(event) for event in story.events],
     )
 

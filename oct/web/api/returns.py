@@ -52,7 +52,7 @@ class ReturnDocument(Document):
     reference: str = told("Référence NOEMIE (580, 576, 900) ; vide sans référence.", "576")
     reconnu_par: str = told("À quoi le praticien a été reconnu ; vide quand il ne l'est pas.", "content")
     etat: ReturnState = told("État : remis (à l'envoi), propre (gardé ici), retenu, refuse.", "remis")
-    etat_en_clair: str = told("L'état, en français.", "remis")
+    etat_en_clair: str = told("Où il en est sur le chemin du praticien, en français.", "transmis au PS")
     envoi: int | None = told("Numéro de l'envoi qui le porte au praticien ; nul sans envoi.", 43)
     taille: Octets
     sha256: Digest
@@ -100,8 +100,9 @@ def list_all(call: Reading, asked: Annotated[ReturnFilters, Query()]) -> Listing
         page = listed(
             lambda cursor: listings.returns_page(conn, cursor, practitioner_id=id_of(account)), asked.suite or ""
         )
+        progress = returns.progress(conn, [row.of for row in page.rows])
     return call.answer(
-        listing([return_document(one.of, one.trace, register) for one in page.rows], page),
+        listing([return_document(one.of, one.trace, progress[one.of.id], register) for one in page.rows], page),
         Looked(Look.CALL, practitioner_id=id_of(account), data=filters(suite=asked.suite)),
     )
 
@@ -113,7 +114,8 @@ def read(call: Reading, ident: Given) -> ReturnDetail:
         one = found(returns.by_id(conn, ident))
         trace = found(messages.by_id(conn, one.message_id)).trace
         answers = returns.answers_of(conn, one.id)
-    return call.answer(return_detail(one, answers, trace, register), _looked(one))
+        progress = returns.progress(conn, [one])[one.id]
+    return call.answer(return_detail(one, answers, trace, progress, register), _looked(one))
 
 
 @router.post(
@@ -137,8 +139,8 @@ def send_again(call: Acting, ident: Given, asked: SendAgain) -> SentAgain:
     return SentAgain(id=one.id, issue=outcome_of(done))
 
 
-def return_document(one: Return, trace: str, register: Snapshot) -> ReturnDocument:
-    """What is told of a return."""
+def return_document(one: Return, trace: str, progress: str, register: Snapshot) -> ReturnDocument:
+    """What is told of a return; `progress` is where it stands (`returns.progress`)."""
     return ReturnDocument(
         id=one.id,
         suivi=trace,
@@ -149,17 +151,17 @@ def return_document(one: Return, trace: str, register: Snapshot) -> ReturnDocume
         reference=one.reference,
         reconnu_par=one.evidence,
         etat=ReturnState(one.state),
-        etat_en_clair=words.word(words.RETURN, one.state),
+        etat_en_clair=words.word(words.RETURN, progress),
         envoi=one.consignment_id,
         taille=one.size,
         sha256=one.sha256,
     )
 
 
-def return_detail(one: Return, answers: list[LotAnswer], trace: str, register: Snapshot) -> ReturnDetail:
+def return_detail(one: Return, answers: list[LotAnswer], trace: str, progress: str, register: Snapshot) -> ReturnDetail:
     """A return with what it says."""
     return ReturnDetail(
-        **dict(return_document(one, trace, register)),
+        **dict(return_document(one, trace, progress, register)),
         lots=[
             LotAnswerDocument(lot_id=answer.lot_id, issue=answer.outcome, code=answer.code, libelle=answer.label)
             for answer in answers

@@ -58,6 +58,7 @@ def lot_page(reader: Reading, ident: str, suite: str = "") -> Response:
         page = listed(lambda cursor: listings.invoices_page(conn, lot.id, cursor), suite)
         sendings = lots.by_identity(conn, lot.ps_number, lot.number, lot.lot_date)
         answers = returns.of_lot(conn, lot.id)
+        progress = returns.progress(conn, answers)
         carried = consignments.by_id(conn, lot.consignment_id) if lot.consignment_id is not None else None
     return reader.page(
         "lot.html",
@@ -73,6 +74,7 @@ def lot_page(reader: Reading, ident: str, suite: str = "") -> Response:
         page=page,
         sendings=[one for one in sendings if one.id != lot.id],
         answers=answers,
+        progress=progress,
         carried=carried,
     )
 
@@ -85,6 +87,7 @@ def invoice_page(reader: Reading, ident: str) -> Response:
         lot = found(next(iter(lots.by_ids(conn, [invoice.lot_id])), None))
         message = found(messages.by_id(conn, lot.message_id))
         answers = returns.of_lot(conn, lot.id)
+        progress = returns.progress(conn, answers)
     return reader.page(
         "invoice.html",
         Looked(Look.PAGE, message_id=message.id, practitioner_id=lot.practitioner_id, data={"facture": invoice.id}),
@@ -93,6 +96,7 @@ def invoice_page(reader: Reading, ident: str) -> Response:
         message=message,
         register=register,
         answers=answers,
+        progress=progress,
     )
 
 

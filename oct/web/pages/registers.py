@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from oct.steps.journal.reading import Look, Looked
 from oct.steps.register.validity import look_over
-from oct.store import certificates, mailboxes
+from oct.store import certificates, mailboxes, returns
 from oct.store.browse import listings
 from oct.store.certificates import CertificateRole
 from oct.store.overview import unfinished_of
@@ -32,7 +32,8 @@ def practitioner_page(reader: Reading, number: str) -> Response:
     with reader.look() as (conn, register):
         account = found(register.by_number.get(number))
         messages = listings.messages_page(conn, practitioner_id=account.id).rows[:_LATEST]
-        returns = listings.returns_page(conn, practitioner_id=account.id).rows[:_LATEST]
+        answers = [row.of for row in listings.returns_page(conn, practitioner_id=account.id).rows[:_LATEST]]
+        progress = returns.progress(conn, answers)
         hosted = mailboxes.counts(conn, account.id)
         unfinished = unfinished_of(conn, practitioner_id=account.id)
         own = [one for one in certificates.of_address(conn, account.address) if one.retired_at is None]
@@ -41,7 +42,8 @@ def practitioner_page(reader: Reading, number: str) -> Response:
         Looked(Look.PAGE, practitioner_id=account.id),
         account=account,
         messages=messages,
-        returns=returns,
+        returns=answers,
+        progress=progress,
         register=register,
         hosted=hosted,
         unfinished=unfinished,

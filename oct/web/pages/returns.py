@@ -35,10 +35,12 @@ def list_page(reader: Reading, ps: str = "", suite: str = "") -> Response:
     with reader.look() as (conn, register):
         account = found(register.by_number.get(ps)) if ps else None
         page = listed(lambda cursor: listings.returns_page(conn, cursor, practitioner_id=id_of(account)), suite)
+        progress = returns.progress(conn, [row.of for row in page.rows])
     return reader.page(
         "returns.html",
         Looked(Look.PAGE, practitioner_id=id_of(account), data=filters(suite=suite)),
         page=page,
+        progress=progress,
         register=register,
         account=account,
     )
@@ -90,6 +92,7 @@ def _page(reader: Reader, ident: str, *, done: str = "", wrong: str = "") -> Res
         one = found(returns.by_id(conn, row_id(ident)))
         message = found(messages.by_id(conn, one.message_id))
         answered = _answered(conn, one)
+        progress = returns.progress(conn, [one])[one.id]
         sending = consignments.by_id(conn, one.consignment_id) if one.consignment_id is not None else None
     return reader.page(
         "return.html",
@@ -105,6 +108,7 @@ def _page(reader: Reader, ident: str, *, done: str = "", wrong: str = "") -> Res
         message=message,
         register=register,
         answered=answered,
+        progress=progress,
         sending=sending,
         done=done,
         wrong=wrong,

@@ -54,7 +54,7 @@ HOLD = Hold(
 def story(**parts: Any) -> Story:
     empty: dict[str, Any] = {
         "message": MESSAGE, "files": (), "lots": (), "invoices": {}, "consignments": (), "holds": (), "returns": (),
-        "events": (),
+        "progress": {}, "events": (),
     }  # fmt: skip
     return Story(**{**empty, **parts})
 
