@@ -22,6 +22,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
 from oct.store.schema import upgrade
@@ -65,6 +66,8 @@ class Shelf:
         self._server = server
         self._template = template
         self._free: list[_Lent] = []
+        self._first: list[tuple[sql.Composed, tuple[object, ...]]] = []
+        """What the migrations write: how, and each row."""
 
     @contextmanager
     def lend(self) -> Iterator[str]:
@@ -84,7 +87,8 @@ class Shelf:
         name = f"oct_{uuid4().hex}"
         url = self._server.create(name, self._template)
         with _connected(url) as connection:
-            connection.execute(_KEEP)
+            if not self._first:
+                self._first = _rows(connection)
             return _Lent(name, url, _shape(connection), 0)
 
     def _take_back(self, one: _Lent) -> None:
@@ -92,6 +96,8 @@ class Shelf:
             connection.execute(_ALONE)
             if one.times < _TIMES and _shape(connection) == one.shape:
                 connection.execute(_EMPTY)
+                for insertion, row in self._first:
+                    connection.execute(insertion, row)
                 self._free.append(replace(one, times=one.times + 1))
                 return
         self._server.drop(one.name)
@@ -120,29 +126,28 @@ _ALONE = b"""
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
-_KEEP = b"""
-CREATE SCHEMA kept;
-DO $$ DECLARE one text; filled boolean; BEGIN
-    FOR one IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', one) INTO filled;
-        IF filled THEN EXECUTE format('CREATE TABLE kept.%I AS SELECT * FROM public.%I', one, one); END IF;
-    END LOOP;
-END $$
-"""
+_TABLES = b"SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 _EMPTY = b"""
 SET session_replication_role = replica;
 DO $$ DECLARE one text; BEGIN
     FOR one IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
         EXECUTE format('DELETE FROM public.%I', one);
     END LOOP;
-    FOR one IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'kept'::regnamespace LOOP
-        EXECUTE format('INSERT INTO public.%I SELECT * FROM kept.%I', one, one);
-    END LOOP;
     FOR one IN SELECT relname FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace LOOP
         PERFORM setval(format('public.%I', one)::regclass, 1, false);
     END LOOP;
 END $$
 """
+
+
+def _rows(connection: psycopg.Connection) -> list[tuple[sql.Composed, tuple[object, ...]]]:
+    """What stands in the tables, and the statements that write it again."""
+    found: list[tuple[sql.Composed, tuple[object, ...]]] = []
+    for (name,) in connection.execute(_TABLES).fetchall():
+        for row in connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(name))):
+            values = sql.SQL(", ").join(sql.Placeholder() * len(row))
+            found.append((sql.SQL("INSERT INTO {} VALUES ({})").format(sql.Identifier(name), values), row))
+    return found
 
 
 def _shape(connection: psycopg.Connection) -> str:
