@@ -7,21 +7,36 @@ modules that use the shared program, which say so by a mark.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from oct.clock import system_clock
+from oct.simulators.envelopes import Judge
+from tests.databases import Postgres
 from tests.journeys.answering import ENTITIES, Recorded
+from tests.journeys.fleet import Fleet, fill
 from tests.journeys.installation import install
 from tests.journeys.outside import LAYOUTS
 from tests.journeys.practice import GARE, OWN, PONT, Practice, practice
-from tests.journeys.world import OCT_PROGRAM, World, running
+from tests.journeys.world import OCT_PROGRAM, World, free_port, running
+from tests.valkey import Broker
 
 Launch = Callable[..., AbstractContextManager[World]]
+MakeFleet = Callable[..., Fleet]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What fleets start from: a directory with the keys, and the name of a database, both to be copied."""
+
+    directory: Path
+    database: str
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
@@ -46,17 +61,18 @@ def launch(installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Laun
     base = tmp_path_factory.mktemp("worlds")
 
     def launched(
-        launcher: Sequence[str | Path] = (OCT_PROGRAM, "run"), **sections: str
+        launcher: Sequence[str | Path] = (OCT_PROGRAM, "run"), judge: Judge = Judge.CRYPTOGRAPHY, **sections: str
     ) -> AbstractContextManager[World]:
-        return running(installation, base / uuid4().hex, launcher, **sections)
+        return running(installation, base / uuid4().hex, launcher, judge, **sections)
 
     return launched
 
 
 @pytest.fixture(scope="session")
 def world(launch: Launch) -> Iterator[World]:
-    """A concentrator with short retries, shared: what a test changes for all, it puts back."""
-    with launch() as running_world:
+    """A concentrator with short retries, shared: what a test changes for all, it puts back. The openssl command
+    opens what insurers get."""
+    with launch(judge=Judge.OPENSSL) as running_world:
         yield running_world
 
 
@@ -77,3 +93,39 @@ def answers(world: World) -> Recorded:
     """Insurers that seal their answers to the concentrator."""
     certificate = OWN["oct"].certificate
     return Recorded(world.door, layouts=LAYOUTS, entities=ENTITIES, clock=system_clock, certificate=certificate)
+
+
+@pytest.fixture(scope="session")
+def filled(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """A PostgreSQL database with the golden practitioners, insurers and certificates."""
+    directory, name = tmp_path_factory.mktemp("filling"), f"oct_filled_{uuid4().hex}"
+    fill(directory, postgres_server.create(name))
+    yield Filled(directory, name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture(scope="module")
+def make_fleet(
+    postgres_server: Postgres, filled: Filled, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MakeFleet]:
+    """Fleets on databases of their own, which end with the module."""
+    with ExitStack() as stack:
+
+        def made(**sections: str) -> Fleet:
+            name = f"oct_{uuid4().hex}"
+            directory = Path(shutil.copytree(filled.directory, tmp_path_factory.mktemp("fleet") / name))
+            stack.callback(postgres_server.drop, name)
+            fleet = Fleet(directory, postgres_server.create(name, filled.database), **sections)
+            stack.callback(fleet.close)
+            return fleet
+
+        yield made
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker of the test's own."""
+    server = Broker(free_port(), tmp_path)
+    server.start()
+    yield server
+    server.kill()

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from oct.crypto.atrest import create_master_key
 from oct.simulators.envelopes import Judge
 from oct.store import consignments, messages
@@ -18,7 +20,7 @@ from oct.store.engine import Store, open_store
 from tests.journeys.golden import CLAIMS, PKI
 from tests.journeys.outside import Outside
 from tests.journeys.waiting import PATIENCE_S, until
-from tests.journeys.world import OCT_PROGRAM, ROOT, free_port, operate
+from tests.journeys.world import OCT_PROGRAM, ROOT, commanded, free_port, operate
 
 _START_S = 60
 _RESTART_S = 0.3
@@ -27,7 +29,7 @@ _RESTART_S = 0.3
 class Fleet:
     """Several `oct run --role …` with one configuration. `url` is that of a database which is filled already."""
 
-    def __init__(self, directory: Path, url: str, judge: Judge = Judge.OPENSSL, /, **sections: str) -> None:
+    def __init__(self, directory: Path, url: str, judge: Judge = Judge.CRYPTOGRAPHY, /, **sections: str) -> None:
         self.directory = directory
         self.outside = Outside(judge)
         self.outside.start()
@@ -50,7 +52,7 @@ class Fleet:
         for name in names:
             with self._log(name).open("wb") as log:
                 self._processes[name] = subprocess.Popen(
-                    self._command(name), cwd=ROOT, stdout=log, stderr=log, env=self._environment(name)
+                    self._command(name), cwd=ROOT, stdout=log, stderr=log, env=os.environ | self._environment(name)
                 )
 
     def start(self, *names: str) -> None:
@@ -131,17 +133,19 @@ class Fleet:
 
     def is_well(self, name: str) -> bool:
         """What `oct health` says of a process."""
-        done = subprocess.run(self._command(name, "health"), cwd=ROOT, env=self._environment(name), check=False)
-        assert done.returncode in (0, 1)
-        return done.returncode == 0
+        with pytest.MonkeyPatch.context() as patch:
+            for variable, value in self._environment(name).items():
+                patch.setenv(variable, value)
+            code, told = commanded(self.directory, "health", *_identity(name))
+        assert code in (0, 1), told
+        return code == 0
 
     def _environment(self, name: str) -> dict[str, str]:
         port = self._ports.setdefault(name, free_port())
-        return os.environ | {f"OCT_{door}__LISTEN": f"127.0.0.1:{port}" for door in ("SMTP", "WEB")}
+        return {f"OCT_{door}__LISTEN": f"127.0.0.1:{port}" for door in ("SMTP", "WEB")}
 
-    def _command(self, name: str, verb: str = "run") -> list[str | Path]:
-        role, _, rank = name.partition("-")
-        return [*self.program, verb, "--role", role, "--name", rank, "--config", self.directory / "oct.toml"]
+    def _command(self, name: str) -> list[str | Path]:
+        return [*self.program, "run", *_identity(name), "--config", self.directory / "oct.toml"]
 
     def _ended(self, name: str) -> int:
         process = self._processes[name]
@@ -165,6 +169,11 @@ class Fleet:
 
     def _log(self, name: str) -> Path:
         return self.directory / f"{name}.log"
+
+
+def _identity(name: str) -> tuple[str, ...]:
+    role, _, rank = name.partition("-")
+    return "--role", role, "--name", rank
 
 
 def _children(pid: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Everything outside the concentrator, behind one relay: the insurers' mailboxes and the practitioners'.
 
 Whatever it is sent is kept, to whatever address, so that a test sees what should not have left too. Insurers open
-their mail with the openssl command, or with the library where there is too much of it.
+their mail with the openssl command where few messages are judged closely, else with the library, which costs less.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LAYOUTS = Layouts.from_toml(built_in("layouts.toml"))
 class Outside:
     """An SMTP server that takes mail for all; the insurers have the golden keys."""
 
-    def __init__(self, judge: Judge = Judge.OPENSSL) -> None:
+    def __init__(self, judge: Judge) -> None:
         self._judge = judge
         self._keys = {name: key for name, key in key_pairs().items() if "@" in name}
         self._reception = Reception(self, serves=lambda _: True)

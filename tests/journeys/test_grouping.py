@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from oct.simulators.envelopes import Judge
 from tests.journeys import slicing
 from tests.journeys.conftest import Launch
 from tests.journeys.outside import text_of
@@ -22,7 +23,7 @@ def test_messages_share_a_file_whatever_happens_to_the_program(launch: Launch) -
 
     The pharmacy is of another profession, which the 000 names: its lots have a file of their own.
     """
-    with launch(grouping='window = "1h"') as world:
+    with launch(judge=Judge.OPENSSL, grouping='window = "1h"') as world:
         sent: dict[str, list[bytes]] = {"ER": [], "PH": []}
         for rank, (sender, seed) in enumerate(((PONT, 51), (GARE, 52), (PONT, 53)), 1):
             one = practice(sender, seed)

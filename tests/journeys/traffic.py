@@ -17,7 +17,7 @@ from oct.simulators.sending import Reply, deliver
 from oct.simulators.traffic import Lot
 from tests.journeys.golden import OCT
 from tests.journeys.practice import Practice, practice
-from tests.journeys.waiting import PATIENCE_S
+from tests.journeys.waiting import PATIENCE_S, until
 
 _PAUSE_S = 0.05
 
@@ -60,6 +60,11 @@ class Traffic:
         self._stopping.set()
         for thread in self._threads:
             thread.join()
+
+    def flows(self, more: int) -> None:
+        """Waits until so many more messages were taken."""
+        goal = len(self.accepted) + more
+        until("traffic flows", lambda: len(self.accepted) >= goal)
 
     def with_all_of(self, other: Traffic) -> Traffic:
         """What both came to, once both were stopped."""

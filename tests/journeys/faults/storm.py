@@ -108,8 +108,10 @@ def _nothing() -> None:
 
 
 @contextmanager
-def stormy_fleet(directory: Path, judge: Judge = Judge.OPENSSL) -> Iterator[tuple[Fleet, Broker, Cluster]]:
-    """All roles, running, on a database server and a broker that are theirs alone."""
+def stormy_fleet(
+    directory: Path, judge: Judge = Judge.CRYPTOGRAPHY, roles: Sequence[str] = ROLES
+) -> Iterator[tuple[Fleet, Broker, Cluster]]:
+    """Roles, running, on a database server and a broker that are theirs alone."""
     with ExitStack() as stack:
         cluster, server = stack.enter_context(own_cluster())
         filled, broker = directory / "fleet", Broker(free_port(), directory)
@@ -120,5 +122,5 @@ def stormy_fleet(directory: Path, judge: Judge = Judge.OPENSSL) -> Iterator[tupl
         stack.callback(broker.kill)
         fleet = Fleet(filled, url, judge, queue=f'url = "{broker.url}"')
         stack.callback(fleet.close)
-        fleet.start(*ROLES)
+        fleet.start(*roles)
         yield fleet, broker, cluster

@@ -1,4 +1,7 @@
-"""Production's faults with the real parts, the short form; `make soak` runs the long one."""
+"""Production's faults with the real parts, one after the other: the short form of the storm.
+
+`endurance` has them at random and all at once, `make soak` for hours.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +10,45 @@ from pathlib import Path
 
 from oct.simulators.sending import deliver
 from tests.databases import Cluster
-from tests.journeys.faults.storm import CUT_EVERY, Storm, repeats, stormy_fleet
+from tests.journeys.crowd import crowd, judged, rung, stopped
+from tests.journeys.faults.storm import misbehave, stormy_fleet
 from tests.journeys.fleet import Fleet
 from tests.journeys.golden import OCT
-from tests.journeys.judgement import everything_arrived_once
-from tests.journeys.practice import GARE, KINE, LABO, PONT, practice
-from tests.journeys.traffic import Traffic
+from tests.journeys.practice import PONT, practice
 from tests.journeys.waiting import until
 
 SEED = 20_261_122
-BLOW_S = 2.0
-DRAINED_S = 120.0
+ROLES = ("smtp-1", "worker-1", "beat-1")
 
 
-def test_in_a_storm_nothing_is_lost(tmp_path: Path) -> None:
-    """P1, P2, T1: kills every 2 s, a broker that loses all, is mute, dies, a database that stops as in a crash,
-    insurers that refuse and cut; every 250 arrives, repeats are identical and few, exactly one ART each."""
-    with stormy_fleet(tmp_path) as (fleet, broker, cluster):
-        assert answer_without(cluster, fleet) == 451
-        storm = Storm(fleet, broker, cluster, SEED, BLOW_S)
-        traffic = Traffic(fleet.door("smtp-1"), (PONT, GARE, KINE, LABO), SEED, pause=1.2)
+def test_whatever_of_production_dies_nothing_is_lost(tmp_path: Path) -> None:
+    """P1, P2, T1: a broker that is mute, is killed and comes back empty, reloads that nobody notices, a worker after
+    that and a door that are killed, a database that stops as in a crash, insurers that refuse and cut: every 250
+    arrives, repeats are identical, exactly one ART each."""
+    with stormy_fleet(tmp_path, roles=ROLES) as (fleet, broker, cluster):
+        misbehave(fleet.outside)
+        (traffic,) = crowd(fleet, SEED, "smtp-1")
+        until("the worker is rung", lambda: rung(fleet, "worker-1")["worker-1"] > 0)
+        broker.freeze()
+        traffic.flows(2)
+        broker.kill()
+        traffic.flows(2)
+        before = rung(fleet, "worker-1")["worker-1"]
+        broker.start()
+        until("the worker is rung again", lambda: rung(fleet, "worker-1")["worker-1"] > before)
+        fleet.reload(*ROLES)
+        traffic.flows(2)
+        assert [one.tries for one in traffic.accepted] == [1] * len(traffic.accepted)
+        for victim in ("worker-1", "smtp-1"):
+            fleet.kill(victim)
+            fleet.start(victim)
+            traffic.flows(2)
         with fleet.supervised():
-            traffic.start()
-            storm.start()
-            until("every blow fell, and traffic flowed", lambda: storm.blows >= 4 and len(traffic.accepted) >= 20)
-            storm.stop()
-            traffic.stop()
-            fleet.settle(DRAINED_S)
-        assert traffic.refused == []
-        everything_arrived_once(fleet.outside, traffic)
-        assert repeats(fleet.outside) <= storm.interruptions + len(fleet.outside.arrivals) // CUT_EVERY
+            assert answer_without(cluster, fleet) == 451
+            traffic.flows(2)
+            ended = stopped([traffic])
+            fleet.outside.temper.behave()
+            judged(fleet, ended)
 
 
 def answer_without(cluster: Cluster, fleet: Fleet) -> int:
