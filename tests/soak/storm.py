@@ -1,7 +1,8 @@
 """P2 at length: 10,000 messages in the storm, every role and part of production dying, judged from outside.
 
 `python -m tests.soak.storm [--messages N] [--seed N] [--pause S]`. The doors take faster than two cores process, so the
-eight senders pause: what is judged is the storm, not a queue. Prints what it found; ends with 1 when a promise was broken.
+eight senders pause: what is judged is the storm, not a queue. Prints what it found; ends with 1 when a promise was
+broken.
 """
 
 from __future__ import annotations
