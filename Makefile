@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 3
 
-.PHONY: demo test check unit tools soak bench bench-trace clean
+.PHONY: demo test check unit endurance tools soak bench bench-trace clean
 
 # A whole concentrator at work, on this machine alone. STAY=1 leaves it running.
 demo: $(VENV)/.runtime
@@ -28,6 +28,10 @@ unit: $(VENV)/.development tools
 # Real clients and servers that the tests drive; installed as root where that is possible, otherwise named.
 tools:
 	@sh infra/test-tools.sh
+
+# The long forms of journeys that `test` has in short: more kills, all of production's faults at once, larger files.
+endurance: $(VENV)/.development tools
+	$(BIN)/pytest -n 2 tests/journeys/endurance
 
 # What takes too long for every change, one program after the other: each prints what it found and fails when a
 # promise was broken. The tests hold shorter forms of the same.

@@ -1,51 +1,27 @@
-"""`oct bench` sees everything arrive, in both modes, and prints every figure. How fast is nobody's promise here."""
+"""`oct bench` sees everything arrive and prints every figure; `endurance` has production mode.
+
+How fast is nobody's promise here.
+"""
 
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-
-import psycopg
-import pytest
 
 from oct.bench.floor import Cost
 from oct.bench.goals import Ratio
 from oct.bench.measures import Measure, Mode, Stretch
 from oct.bench.results import Results
-from oct.bench.traffic import FOUR, LARGE, SHAPES, Traffic
+from oct.bench.traffic import FOUR, LARGE, Traffic
 from oct.cli.bench import document
 from oct.clock import system_clock, utc
 from oct.crypto.authority import TestAuthority
-from tests.databases import Postgres
-from tests.journeys.world import OCT_PROGRAM, free_port
-from tests.valkey import Broker
+from tests.journeys.benching import benched, every_figure_is_printed
+from tests.journeys.world import commanded
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    broker = Broker(free_port(), tmp_path)
-    broker.start()
-    yield broker
-    broker.kill()
-
-
-def test_everything_arrives_and_every_figure_is_printed(postgres_server: Postgres, broker: Broker) -> None:
-    store = postgres_server.admin.render_as_string(hide_password=False)
-    before = databases(store)
-    command: list[str | Path] = [OCT_PROGRAM, "bench", "--quick", "--store", store, "--queue", broker.url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    for mode in (Mode.EMBEDDED, Mode.PRODUCTION):
-        for shape in SHAPES:
-            assert figures(lines, mode, Stretch.WHOLE, shape.label) == 5
-        for shape in (FOUR, LARGE):
-            assert figures(lines, mode, Stretch.DOOR, shape.label) == 4
-    assert figures(lines, Mode.PLAIN, Stretch.DOOR, FOUR.label) == 4
-    assert sum("objectif" in line for line in lines) == 7
-    assert databases(store) == before
+def test_everything_arrives_and_every_figure_is_printed() -> None:
+    every_figure_is_printed(benched(), Mode.EMBEDDED)
 
 
 def test_the_large_message_has_the_size_it_is_named_by() -> None:
@@ -69,18 +45,6 @@ def test_the_figures_are_json_too() -> None:
     assert [one["atteint"] for one in read["rapports"]] == [False, True]
 
 
-def test_half_of_production_is_refused() -> None:
-    done = subprocess.run([OCT_PROGRAM, "bench", "--store", "x"], capture_output=True, text=True, check=False)
-    assert (done.returncode, "--queue" in done.stderr) == (2, True)
-
-
-def figures(lines: list[str], mode: Mode, stretch: Stretch, shape: str) -> int:
-    """How many figures stand on the first line of a measure."""
-    line = next(one for one in lines if one.startswith(mode) and f" {stretch} " in one and f" {shape} " in one)
-    return len(line.partition(f" {shape} ")[2].split())
-
-
-def databases(url: str) -> set[str]:
-    """Those of a server."""
-    with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+def test_half_of_production_is_refused(tmp_path: Path) -> None:
+    code, told = commanded(tmp_path, "bench", "--store", "x")
+    assert (code, "--queue" in told) == (2, True)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -17,12 +14,12 @@ from oct.store.alerts import refusals_since, slowed_since
 from tests.journeys.conftest import Launch
 from tests.journeys.practice import GARE, PONT, Practice, practice, sealed
 from tests.journeys.waiting import until
-from tests.journeys.world import OCT_PROGRAM, World
+from tests.journeys.world import World, commanded
 
 NUMBERS = count(1)
 MOST = 3
-ROOM = 256 << 20
-"""Bytes by which the disk is more or less than nearly full: more than the other tests write meanwhile."""
+SETTINGS = {"smtp": 'max_message = "1MiB"', "opening": f"undecipherable = {MOST}"}
+FOR_EVER = 10**9
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +35,13 @@ def gare() -> Practice:
 @pytest.fixture(scope="module")
 def strict(launch: Launch) -> Iterator[World]:
     """A concentrator that takes little, and slows down soon."""
-    with launch(smtp='max_message = "1MiB"', opening=f"undecipherable = {MOST}") as running:
+    with launch(**SETTINGS) as running:
         yield running
 
 
 def status(world: World) -> str:
     """What the operator reads; the exit code says whether there are alerts."""
-    command = (str(OCT_PROGRAM), "status")
-    return subprocess.run(command, cwd=world.directory, capture_output=True, text=True, check=False).stdout
+    return commanded(world.directory, "status")[1]
 
 
 def refusals(world: World) -> dict[str, int]:
@@ -93,29 +89,30 @@ def test_h4_who_sends_what_cannot_be_deciphered_is_slowed_down_and_nobody_else(
     assert strict.outside.letters(pont.address, before) == []
 
 
-def test_p3_a_disk_that_is_nearly_full_stops_the_door_and_nothing_else(
-    launch: Launch, pont: Practice, tmp_path: Path
-) -> None:
-    """452 before anything is read; what was taken goes on; the first 250 comes with the room."""
-    least = shutil.disk_usage(tmp_path).free - ROOM
-    with launch(store=f"min_free = {least}") as world:
-        reply = world.send(pont.address, pont.wrap(pont.claims.single_file(PONT)))
-        assert reply.code == 250
-        taken = reply.text.rpartition(" ")[2]
-        ballast = world.directory / "lest"
-        with ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, 2 * ROOM)
-        later = pont.wrap(pont.claims.single_file(PONT))
-        reply = world.send(pont.address, later)
-        assert (reply.code, reply.text) == (452, "4.3.1 Plus de place disque, reessayez plus tard")
-        assert "disque de la base presque plein, la porte refuse (452)" in status(world)
-        world.settle()
-        with world.store.read() as conn:
-            message = messages.by_trace(conn, taken)
-            assert message is not None
-            assert message.state == "processed"
-            assert sum(messages.counts(conn, 0).values()) == 1
-        assert world.outside.letters(pont.address)
-        ballast.unlink()
-        assert world.play(pont.address, later).art
-        assert world.terminate() == 0
+def test_p3_a_disk_that_is_nearly_full_stops_the_door_and_nothing_else(strict: World, gare: Practice) -> None:
+    """452 before anything is read; what was taken goes on; the first 250 comes with the room. The last test here."""
+    strict.outside.temper.refuse(451, FOR_EVER)
+    before, taken = len(strict.outside.arrivals), strict.send(gare.address, gare.wrap(gare.claims.single_file(GARE)))
+    assert taken.code == 250
+    have_room(strict, least=shutil.disk_usage(strict.directory).total)
+    with strict.store.read() as conn:
+        count = sum(messages.counts(conn, 0).values())
+    later = gare.wrap(gare.claims.single_file(GARE))
+    reply = strict.send(gare.address, later)
+    assert (reply.code, reply.text) == (452, "4.3.1 Plus de place disque, reessayez plus tard")
+    assert "disque de la base presque plein, la porte refuse (452)" in status(strict)
+    strict.outside.temper.behave()
+    until("what was taken has left", lambda: bool(strict.outside.letters(gare.address, before)))
+    with strict.store.read() as conn:
+        assert sum(messages.counts(conn, 0).values()) == count
+    have_room(strict, least=1)
+    before = len(strict.outside.arrivals)
+    assert strict.send(gare.address, later).code == 250
+    until("it is answered", lambda: bool(strict.outside.letters(gare.address, before)))
+    assert strict.terminate() == 0
+
+
+def have_room(world: World, *, least: int) -> None:
+    """From now on the disk is full when less than so many bytes are free."""
+    world.configure(**SETTINGS, store=f"min_free = {least}")
+    world.reload()

@@ -56,17 +56,6 @@ class Doors:
         """Other settings; nothing is told to the program."""
         self.world.configure(**self.sections(size) | more)
 
-    def reload(self, *, times: int = 1) -> None:
-        """SIGHUP, and the end of the reload."""
-        before = self.told()
-        for _ in range(times):
-            self.world.process.send_signal(signal.SIGHUP)
-        until("it has reloaded, or refused to", lambda: self.told() > before)
-
-    def told(self) -> int:
-        """How many reloads have ended, in whatever way."""
-        return self.world.log.count("Rechargé :") + self.world.log.count('"recharge-refusee"')
-
     def certificates(self) -> list[str]:
         """What new handshakes get: SMTP by STARTTLS, POP3, the console."""
         starttls = f"openssl s_client -starttls smtp -connect 127.0.0.1:{self.world.port}"
@@ -91,18 +80,12 @@ class Doors:
         return client
 
 
-@contextmanager
-def opened(launch: Launch, folder: Path) -> Iterator[Doors]:
-    made = Doors(folder)
-    made.issue()
-    with launch(**made.sections()) as made.world:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def doors(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     """One process, which every test reloads."""
-    with opened(launch, tmp_path_factory.mktemp("portes")) as made:
+    made = Doors(tmp_path_factory.mktemp("portes"))
+    made.issue()
+    with launch(**made.sections()) as made.world:
         yield made
 
 
@@ -132,7 +115,7 @@ def test_a_reload_under_traffic_is_noticed_by_nobody_who_is_connected(doors: Doo
     told = world.oct("ps", "set", LABO.number, "--return", "boite", "--mailbox", "labo")
     password = re.search(r"mot de passe (\S+) \(montré", told)
     assert password is not None
-    traffic = Traffic(world.door, (PONT, GARE), SEED)
+    traffic = Traffic(world.door, (PONT, GARE), SEED, pause=0.3)
     traffic.start()
     kine = practice(KINE, SEED + 50)
     file = kine.claims.single_file(KINE, kinds=(Kind.FSE, Kind.DRE))
@@ -143,17 +126,17 @@ def test_a_reload_under_traffic_is_noticed_by_nobody_who_is_connected(doors: Doo
         with half_sent(world, message) as client:
             doors.issue()
             doors.configure("2MiB")
-            doors.reload()
+            world.reload()
             assert doors.size() == 2 << 20
             after = doors.certificates()
             assert all(one != other for one, other in zip(before, after, strict=True))
-            taken = len(traffic.accepted)
-            until("traffic goes on", lambda: len(traffic.accepted) > taken + 4)
+            traffic.flows(4)
             assert mailbox.stat() == (0, 0)
             reply = end(client, message)
             assert reply.code == 250
             assert client.noop()[0] == 250
-            doors.reload(times=2)
+            world.reload()
+            world.reload()
             assert client.noop()[0] == 250
             assert mailbox.quit().startswith(b"+OK")
     finally:
@@ -177,47 +160,47 @@ def test_a_faulty_configuration_changes_nothing_and_says_why(doors: Doors) -> No
             ("redemarrage-necessaire", {"store": 'url = "sqlite:///autre.db"'}),
         ):
             doors.configure("3MiB", **more)
-            doors.reload()
+            world.reload()
             assert f'"code": "{said}"' in world.log.splitlines()[-1]
         doors.configure("3MiB")
         doors.issue()
         doors.chain.write_bytes(good)
-        doors.reload()
+        world.reload()
         assert '"code": "certificat-tls"' in world.log.splitlines()[-1]
     assert (doors.size(), doors.certificates()) == (size, certificates)
     doors.issue()
-    doors.reload()
+    world.reload()
     assert doors.size() == 3 << 20
-
-
-def test_a_stop_in_the_middle_of_a_reload_is_a_clean_stop(launch: Launch, tmp_path: Path) -> None:
-    """P5: every generation answers its open DATA; who is idle is told 421."""
-    with opened(launch, tmp_path) as doors:
-        world, kine = doors.world, practice(KINE, SEED + 60)
-        message = kine.wrap(kine.claims.single_file(KINE))
-        with half_sent(world, message) as client:
-            idle = smtplib.SMTP(*world.door, local_hostname="essai.example", timeout=20)
-            doors.reload()
-            world.process.send_signal(signal.SIGHUP)
-            world.process.send_signal(signal.SIGTERM)
-            assert idle.getreply()[0] == 421
-            idle.close()
-            assert end(client, message).code == 250
-        assert world.process.wait(20) == 0
-        assert world.log.endswith("Arrêté.\n")
 
 
 def test_an_address_can_come_and_go_by_reloads(doors: Doors) -> None:
     """Only sockets that are no longer asked for are closed."""
     elsewhere = free_port()
     doors.configure(web=f'listen = ["tls://127.0.0.1:{elsewhere}"]')
-    doors.reload()
+    doors.world.reload()
     assert ssl.get_server_certificate(("127.0.0.1", elsewhere))
     until("the other one is closed", lambda: not is_open(doors.web))
     doors.configure()
-    doors.reload()
+    doors.world.reload()
     assert ssl.get_server_certificate(("127.0.0.1", doors.web))
     assert doors.size() == 1 << 20
+
+
+def test_a_stop_in_the_middle_of_a_reload_is_a_clean_stop(doors: Doors) -> None:
+    """P5: every generation answers its open DATA; who is idle is told 421. The last test of this process."""
+    world, kine = doors.world, practice(KINE, SEED + 60)
+    message = kine.wrap(kine.claims.single_file(KINE))
+    with half_sent(world, message) as client:
+        idle = smtplib.SMTP(*world.door, local_hostname="essai.example", timeout=20)
+        world.process.send_signal(signal.SIGHUP)
+        world.reload()
+        world.process.send_signal(signal.SIGHUP)
+        world.process.send_signal(signal.SIGTERM)
+        assert idle.getreply()[0] == 421
+        idle.close()
+        assert end(client, message).code == 250
+    assert world.process.wait(20) == 0
+    assert world.log.endswith("Arrêté.\n")
 
 
 def is_open(port: int) -> bool:

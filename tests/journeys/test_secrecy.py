@@ -11,21 +11,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from oct.simulators.sending import deliver
-from tests.databases import Postgres
-from tests.journeys.conftest import Launch
-from tests.journeys.fleet import Fleet, fill
+from tests.journeys.conftest import Launch, MakeFleet
 from tests.journeys.golden import OCT
 from tests.journeys.secrecy import leaks, leaks_below, messages, readable_without_keys
 from tests.journeys.waiting import until
-from tests.journeys.world import free_port
 from tests.valkey import Broker
 
-SQLITE, POSTGRESQL = 40, 10
+SQLITE, POSTGRESQL = 15, 10
 
 
 @pytest.mark.parametrize("wrapped", [bytes, base64.b64encode, base64.encodebytes, lambda raw: raw.hex().encode()])
@@ -61,34 +57,15 @@ def test_no_patient_is_in_the_files_of_an_embedded_concentrator(
         assert readable_without_keys(world.store) == 0
 
 
-@pytest.fixture
-def fleet(postgres_server: Postgres, tmp_path: Path, broker: Broker) -> Iterator[Fleet]:
-    name = f"oct_{uuid4().hex}"
-    url = postgres_server.create(name)
-    directory = tmp_path / "oct"
-    fill(directory, url)
-    made = Fleet(directory, url, queue=f'url = "{broker.url}"')
-    yield made
-    made.close()
-    postgres_server.drop(name)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    server = Broker(free_port(), tmp_path)
-    server.start()
-    yield server
-    server.kill()
-
-
 def test_no_patient_is_in_a_dump_the_broker_or_the_logs_of_roles(
-    fleet: Fleet, broker: Broker, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+    make_fleet: MakeFleet, broker: Broker, short_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker is overheard all the while: what it holds for an instant counts."""
     left = short_folder
     monkeypatch.setenv("TMPDIR", str(left))
     monkeypatch.setenv("OCT_LOG", "debug")
     heard = bytearray()
+    fleet = make_fleet(queue=f'url = "{broker.url}"')
     with closing(socket.create_connection(broker.address)) as listening:
         listening.sendall(b"MONITOR\r\n")
         thread = threading.Thread(target=_listen, args=(listening, heard), daemon=True)

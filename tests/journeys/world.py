@@ -120,6 +120,12 @@ class World:
             command = [*self._launcher, "--config", self.directory / "oct.toml"]
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
+    def reload(self) -> None:
+        """SIGHUP, and the end of a reload, in whatever way."""
+        before = self._reloads()
+        self.process.send_signal(signal.SIGHUP)
+        until("it has reloaded, or refused to", lambda: self._reloads() > before)
+
     def become(self, launcher: Sequence[str | Path]) -> None:
         """What serves from the next start on."""
         self._launcher = launcher
@@ -182,6 +188,9 @@ class World:
         """Whether anything waits to be opened or sent."""
         with self.store.read() as conn:
             return messages.oldest_due(conn) is not None or bool(consignments.backlog(conn))
+
+    def _reloads(self) -> int:
+        return self.log.count("Rechargé :") + self.log.count('"recharge-refusee"')
 
     def _greets(self) -> bool:
         assert self.process.poll() is None, self.log
