@@ -16,6 +16,7 @@ from oct.cli.opening import ConfigOption, JsonOption, at_desk, note_command
 from oct.cli.printing import Instant, cell, instant, print_json, print_rows
 from oct.cli.usage import Noun
 from oct.domain import words
+from oct.domain.event_words import kind_said, outcome_said
 from oct.errors import RuleError
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ def _tell(story: dict[str, Any]) -> None:
     """One line for each thing."""
     for part, title in _TITLES.items():
         things = story[part] if isinstance(story[part], list) else [story[part]]
-        for thing in things:
+        for thing in map(_worded, things) if part == "evenements" else things:
             known = {
                 name: value for name, value in thing.items() if name not in _HIDDEN and value not in ("", None, [])
             }
@@ -272,6 +273,12 @@ def _tell(story: dict[str, Any]) -> None:
                 f"{title:<9} "
                 + " · ".join(f"{name.replace('_', ' ')} {_inline(value)}" for name, value in known.items())
             )
+
+
+def _worded(event: dict[str, Any]) -> dict[str, Any]:
+    """An event in words; the JSON has its codes."""
+    kind, outcome = event["quoi"], event["issue"]
+    return {**event, "quoi": kind_said(kind), "issue": outcome_said(kind, outcome)}
 
 
 def _inline(value: object) -> str:

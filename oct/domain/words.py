@@ -58,6 +58,18 @@ ORIGIN: Mapping[str, str] = {
     "inconnu": "inconnu, refusé",
     "journal": "journal",
 }
+EVIDENCE: Mapping[str, str] = {
+    "header": "l'entête du fichier",
+    "content": "ce à quoi il répond",
+    "message": "le message auquel il répond",
+    "operateur": "une décision",
+}
+SHAPE: Mapping[str, str] = {
+    "unique": "fichier unique",
+    "source": "éclaté à la source",
+    "scor": "SCOR",
+    "flux": "autre flux",
+}
 KIND: Mapping[str, str] = {
     "facture": "factures",
     "groupe": "factures groupées",

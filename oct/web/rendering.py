@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from oct.clock import paris
+from oct.domain.event_words import kind_said, outcome_said
 from oct.domain.rights import Identity, Right, Role
 from oct.web.desk import desk_of
 from oct.web.identity import cookie_of, forgery_token
@@ -59,7 +60,7 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters.update(
     instant=instant, amount=amount, role=role_word, word=word, tone=tone, told=told, query=urlencode
 )
-_ENVIRONMENT.globals.update(Right=Right, Role=Role)
+_ENVIRONMENT.globals.update(Right=Right, Role=Role, kind_said=kind_said, outcome_said=outcome_said)
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:

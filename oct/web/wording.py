@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from oct.domain import words
+from oct.domain.event_words import EVENTS
 
 _TONES: Mapping[str, frozenset[str]] = {
     "good": frozenset({"processed", "delivered", "acknowledged", "paid", "transmis", "depose", "releve", "P"}),
@@ -21,6 +22,9 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "objet": words.SUBJECT,
     "origine": words.ORIGIN,
     "genre": words.KIND,
+    "preuve": words.EVIDENCE,
+    "forme": words.SHAPE,
+    "decision": EVENTS["decision"].outcomes,
     "facture": {"P": "payée", "R": "rejetée", "D": "différée", "": "sans réponse"},
 }
 
@@ -39,6 +43,8 @@ def told(value: object) -> str:
     """A value out of the data of an event, as people write it."""
     if isinstance(value, bool):
         return "oui" if value else "non"
+    if isinstance(value, Mapping):  # what became of lots, by their ids
+        return ", ".join(f"{name} {words.word(words.LOT, str(state))}" for name, state in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(told, value))
     return str(value)

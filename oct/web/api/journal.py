@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
+from oct.domain.event_words import kind_said, outcome_said
 from oct.steps.journal import evidence
 from oct.steps.journal.reading import Look, Looked
 from oct.store.browse import log
@@ -30,7 +31,8 @@ class EventDocument(Document):
 
     instant: Instant
     quoi: str = told("Genre de l'événement.", "recu")
-    issue: str = told("Issue.", "ps")
+    issue: str = told("Issue.", "nouveau")
+    en_clair: str = told("Les deux, en français.", "message reçu : accepté")
     acteur: str = told("Identifiant de la personne qui l'a fait ; vide quand c'est le programme.", "")
     donnees: Mapping[str, Any] = told("Identifiants, empreintes, tailles ; jamais un contenu, un NIR ni un nom.",
                                       {"taille": 4821})  # fmt: skip
@@ -142,8 +144,13 @@ def list_readings(call: Administering, asked: Annotated[Filters, Query()]) -> Li
 def event_document(event: Event) -> EventDocument:
     """What is told of an event."""
     return EventDocument(
-        instant=event.at, quoi=event.kind, issue=event.outcome, acteur=event.actor, donnees=event.data
-    )  # fmt: skip
+        instant=event.at,
+        quoi=event.kind,
+        issue=event.outcome,
+        en_clair=f"{kind_said(event.kind)} : {outcome_said(event.kind, event.outcome)}",
+        acteur=event.actor,
+        donnees=event.data,
+    )
 
 
 def _logged(one: LoggedEvent) -> LoggedDocument:

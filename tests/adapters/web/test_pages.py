@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from oct.domain.rights import Role
+from oct.store import events
+from oct.store.events import Event
 from oct.store.tables import invoices
-from tests.adapters.store.arrivals import arrive
+from tests.adapters.store.arrivals import add_practitioner, arrive
 from tests.adapters.web.markup import faults
-from tests.adapters.web.rig import Rig
+from tests.adapters.web.rig import START, Rig
 from tests.adapters.web.traffic import ANSWER, PS, TRACE, Traffic, play, seal
 
 
@@ -70,6 +72,23 @@ def test_a_claim_is_followed_from_its_invoice_to_its_payment(sqlite_rig: Rig, tm
     for said in ("Vers Caisse inventée", "Remis", "RSP", "payé", f"Retenue {there.hold}", ANSWER):
         assert said in story, said
     assert f"/lots/{there.lots[0]}" in browser.get(f"/retours/{there.returned}").text
+
+
+def test_events_are_told_in_words_and_keep_their_codes(sqlite_rig: Rig, tmp_path: Path) -> None:
+    """What an auditor finds in a bundle is on the page too."""
+    with sqlite_rig.workshop.store.begin() as conn:
+        account = add_practitioner(conn, "991234599")
+        done = [Event(START, "traite", "processed", practitioner_id=account, data={"lots": {"3": "paid"}})]
+        events.append(conn, [*done, Event(START, "nouveauté", "essai")])
+    seal(sqlite_rig, tmp_path)
+    browser = sqlite_rig.signed_in("auditrice", Role.AUDITOR)
+    log = browser.get("/journal").text
+    for said in ('<td title="traite">message traité</td><td title="processed">traité</td>', "lots 3 payé",
+                 '<td title="nouveauté">nouveauté</td>'):  # fmt: skip
+        assert said in log, said
+    page = browser.get("/journal/0").text
+    assert 'message traité <span class="code">(traite)</span>' in page
+    assert 'traité <span class="code">(processed)</span>' in page
 
 
 HOSTILE = [

@@ -16,6 +16,7 @@ from oct.web.wording import told
         ("250 2.0.0 OK", "250 2.0.0 OK"),
         (["421234567/001/FSE", "421234567/002/FSE"], "421234567/001/FSE, 421234567/002/FSE"),
         ([], ""),
+        ({"3": "paid", "4": "rejected"}, "3 payé, 4 rejeté"),
     ],
 )
 def test_a_value_is_written_as_people_write_it(value: object, said: str) -> None:
