@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, or_, select, update
 
 from oct.store.conflicts import inserting
 from oct.store.counters import directory_changed
@@ -131,6 +131,15 @@ def ending(conn: Connection, before: int) -> list[StoredCertificate]:
     """Those in use whose validity ends before an instant, the first to end first."""
     in_use = (certificates.c.retired_at.is_(None), certificates.c.not_after < before)
     rows = conn.execute(select(certificates).where(*in_use).order_by(certificates.c.not_after, certificates.c.id))
+    return [_stored(row) for row in rows.mappings()]
+
+
+def ending_with_others(conn: Connection, before: int) -> list[StoredCertificate]:
+    """Those in use that end before an instant, and whatever else is in use for their addresses: it may renew them."""
+    ours = certificates.alias("ours")
+    soon = select(ours.c.address).where(ours.c.retired_at.is_(None), ours.c.not_after < before, ours.c.address != "")
+    wanted = or_(certificates.c.not_after < before, certificates.c.address.in_(soon))
+    rows = conn.execute(select(certificates).where(certificates.c.retired_at.is_(None), wanted))
     return [_stored(row) for row in rows.mappings()]
 
 

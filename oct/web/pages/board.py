@@ -17,7 +17,7 @@ from oct.clock import paris
 from oct.domain import words
 from oct.steps.alerts.door import refusals_of_the_day
 from oct.steps.alerts.traffic import traffic_alerts
-from oct.steps.register.validity import look_over
+from oct.steps.register.validity import SOON, look_over
 from oct.store import certificates
 from oct.store.overview import DAY_MS, HOUR_MS, arrivals, overview, refusing, unfinished_by_insurer
 from oct.store.registry import Snapshot
@@ -29,7 +29,7 @@ from oct.web.rendering import render
 router = APIRouter()
 
 _DAYS, _HOURS = 14, 24
-_SOON_MS = 30 * DAY_MS
+_SOON_MS = int(SOON.total_seconds()) * 1000
 _SHOWN = 20
 _TURNS = 20
 """Refreshments of one page: ten minutes of them."""
@@ -57,7 +57,7 @@ def _seen(reader: Reader, desk: Desk, turn: int) -> dict[str, Any]:
         ending = certificates.ending(conn, now + _SOON_MS)
         refused = refusing(conn)
         turned_away = refusals_of_the_day(conn, now)
-        findings = list(_own_findings(conn, reader, register, now))
+        findings = list(_findings(conn, reader, register, now))
     return {
         "now": now,
         "turn": turn,
@@ -81,12 +81,17 @@ def _seen(reader: Reader, desk: Desk, turn: int) -> dict[str, Any]:
     }
 
 
-def _own_findings(conn: Connection, reader: Reader, register: Snapshot, now: int) -> Iterator[str]:
-    """What is wrong with the concentrator's own certificates and the lists; the others are a table of the board."""
+def _findings(conn: Connection, reader: Reader, register: Snapshot, now: int) -> Iterator[str]:
+    """What is wrong with the concentrator's own certificates and the lists, and whose certificates end soon without
+    another that takes over. Every certificate is judged by `oct certs check`: a board that refreshes itself cannot."""
     own, lists = reader.workshop.opener.keys.keys, certificates.revocation_lists(conn)
-    for one in look_over([], lists, own, register.trust, now):
-        if one.needs_a_person:
-            yield f"{one.what} : {one.sentence}"
+    stored = certificates.ending_with_others(conn, now + _SOON_MS)
+    found = [one for one in look_over(stored, lists, own, register.trust, now) if one.needs_a_person]
+    for one in found[:_SHOWN]:
+        insurer = register.insurers_by_address.get(one.what)
+        yield f"{f'{insurer.label}, ' if insurer is not None else ''}{one.what} : {one.sentence}"
+    if found[_SHOWN:]:
+        yield f"certificats à voir, en plus des précédents : {len(found) - _SHOWN} (« oct certs check »)"
 
 
 def _named(counts: Mapping[str, int], names: Mapping[str, str]) -> list[tuple[str, str, int]]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from html import unescape
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 
 from oct.bootstrap import standing_alerts
+from oct.clock import utc
+from oct.crypto.authority import TestAuthority
 from oct.domain.rights import Role
 from oct.settings import load
-from oct.store import events
+from oct.steps.register.enrol import OwnPlace, enrol
+from oct.store import events, insurers
 from oct.store.alerts import REFUSAL, REFUSED, SLOWED
 from oct.store.events import Event
 from oct.store.tables import consignments
@@ -59,6 +64,36 @@ def test_it_says_nothing_of_what_is_well(sqlite_rig: Rig, tmp_path: Path) -> Non
     said = unescape(browser.get("/").text)
     for words in ("tête publiée", "indéchiffrables", "presque plein", "SMTP 550"):
         assert words not in said, words
+
+
+def test_a_certificate_that_ends_soon_is_an_alert_until_it_is_renewed(sqlite_rig: Rig, tmp_path: Path) -> None:
+    """K1: of an insurer by its name, of whoever else by the address."""
+    play(sqlite_rig)
+    begins = utc(sqlite_rig.clock.now) - timedelta(days=1)
+    authority = TestAuthority.create(begins)
+    with sqlite_rig.workshop.store.read() as conn:
+        insurer = insurers.list_all(conn)[0]
+    key = authority.issuing.private_key.public_key()
+
+    def file(address: str, days: int) -> None:
+        issued = [*authority.certificates, authority.certify(address, key, lasting=timedelta(days=days))]
+        files = [("essai.pem", one.public_bytes(Encoding.PEM)) for one in issued]
+        place = OwnPlace("oct@exemple.test", tmp_path, None)
+        enrol(sqlite_rig.workshop.store, files, place, now=sqlite_rig.clock.now, actor="essai")
+
+    def said() -> str:
+        return unescape(browser.get("/").text)
+
+    file(insurer.address, 20)
+    file("ps@exemple.test", 21)
+    browser = sqlite_rig.signed_in("auditrice", Role.AUDITOR)
+    alerts = said()[: said().index("Destinations qui refusent")]
+    assert f"{insurer.label}, {insurer.address} : Expire le" in alerts
+    assert "ps@exemple.test : Expire le" in alerts
+    file(insurer.address, 300)
+    renewed = said()[: said().index("Destinations qui refusent")]
+    assert insurer.address not in renewed
+    assert "ps@exemple.test : Expire le" in renewed
 
 
 def test_it_names_who_refuses_with_its_last_words(sqlite_rig: Rig) -> None:
