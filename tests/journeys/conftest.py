@@ -70,9 +70,9 @@ def launch(installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Laun
 
 @pytest.fixture(scope="session")
 def world(launch: Launch) -> Iterator[World]:
-    """A concentrator with short retries, shared: what a test changes for all, it puts back. The openssl command
-    opens what insurers get."""
-    with launch(judge=Judge.OPENSSL) as running_world:
+    """A concentrator with short retries, shared: what a test changes for all, it puts back. It slows down nobody
+    who sends rubbish; the openssl command opens what insurers get."""
+    with launch(judge=Judge.OPENSSL, opening="undecipherable = 1000") as running_world:
         yield running_world
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import smtplib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -15,25 +15,14 @@ from oct.simulators.mail import Shape
 from oct.simulators.practitioner import Wrapping
 from oct.store import holds, messages
 from tests.journeys import slicing
-from tests.journeys.conftest import Launch
 from tests.journeys.golden import OCT, golden
-from tests.journeys.practice import ADDRESS, GARE, PONT, Practice, practice, sealed
+from tests.journeys.practice import ADDRESS, GARE, PONT, Practice, sealed
 from tests.journeys.world import Outcome, World
+
+pytestmark = pytest.mark.xdist_group("world")
 
 NUMBERS = count(1)
 UNDECIPHERABLE = "Le message ne peut pas être déchiffré : vérifiez que votre logiciel utilise le certificat actuel"
-
-
-@pytest.fixture(scope="module")
-def world(launch: Launch) -> Iterator[World]:
-    """A concentrator that takes messages of 200 KiB at most, and slows nobody down."""
-    with launch(smtp='max_message = "200KiB"', opening="undecipherable = 1000") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def pont() -> Practice:
-    return practice(PONT, 20)
 
 
 def fresh() -> str:
@@ -166,13 +155,6 @@ def flipped(blob: bytes, place: int) -> bytes:
     changed = bytearray(blob)
     changed[place] ^= 1
     return bytes(changed)
-
-
-def test_a_message_over_the_limit_is_refused_while_it_arrives(world: World, pont: Practice) -> None:
-    before = len(world.outside.arrivals)
-    reply = world.send(pont.address, pont.message(bytes(300_000), compostage=fresh()))
-    assert (reply.code, reply.text) == (552, "5.3.4 Message trop volumineux : 204800 octets au plus")
-    assert len(world.outside.arrivals) == before
 
 
 REFUSED_SENDERS = {
