@@ -81,6 +81,7 @@ EVENTS: Mapping[str, EventWords] = {
             "contenus": "contenus détruits",
             "acces": "détails de consultations effacés",
             "journal": "événements anciens vidés",
+            "factures": "factures anciennes effacées",
         },
     ),
     "ralenti": EventWords("expéditeur ralenti", {"reporte": "ouverture reportée"}),

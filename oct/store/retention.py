@@ -1,4 +1,5 @@
-"""What has been kept for long enough (T3): messages whose payloads may go, details of readings, the oldest events.
+"""What has been kept for long enough (T3): messages whose payloads may go, details of readings, the oldest events and
+the invoices of their time.
 
 The payloads of a message go together, once all about it is over: it was processed or refused, nothing of it waits, is
 held, is gathering, or lies unfetched in a hosted mailbox; and its last delivery, and the last word on each of its lots,
@@ -35,6 +36,7 @@ from oct.store.tables import (
     event_leaves,
     events,
     holds,
+    invoices,
     lots,
     mailbox_items,
     messages,
@@ -46,6 +48,8 @@ _OTHER = consignments.alias("other")
 _EMPTIED = "purge:journal"
 _FORGOTTEN = "purge:acces"
 """The counters of places before which all is gone."""
+_UNBILLED = "purge:factures"
+"""The counter of the id of the message up to which invoices went with the events of their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,36 @@ def destroy_payloads(conn: Connection, message_ids: Sequence[int], now: int) -> 
     )
     conn.execute(update(messages).where(messages.c.id.in_(message_ids)).values(purged_at=now))
     return done.rowcount
+
+
+# Invoices ----------------------------------------------------------------------------------------------------
+
+
+def received_before(conn: Connection, at: int) -> int:
+    """The id of the last message received before an instant (ms): ids follow the order of arrival. 0 for none."""
+    older = select(messages.c.id).where(messages.c.received_at < at).order_by(messages.c.received_at.desc()).limit(1)
+    return conn.execute(older).scalar() or 0
+
+
+def unbilled(conn: Connection) -> int:
+    """The id of the message up to which no invoice is kept, but of messages whose payloads are."""
+    return counters.value(conn, _UNBILLED)
+
+
+def unbill(conn: Connection, after: int, upto: int) -> int:
+    """Removes the invoices of messages of ids above `after` up to `upto`, whose payloads went; how many invoices."""
+    counters.advance(conn, _UNBILLED, upto - after)
+    return _remove_invoices(conn, messages.c.id > after, messages.c.id <= upto, messages.c.purged_at.is_not(None))
+
+
+def unbill_message(conn: Connection, message_id: int) -> int:
+    """Removes the invoices of one message; how many. Its lots keep the sums."""
+    return _remove_invoices(conn, messages.c.id == message_id)
+
+
+def _remove_invoices(conn: Connection, *of: ColumnElement[bool]) -> int:
+    some = select(lots.c.id).join(messages, messages.c.id == lots.c.message_id).where(*of)
+    return conn.execute(delete(invoices).where(invoices.c.lot_id.in_(some))).rowcount
 
 
 # The journal -------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ ELSEWHERE: Mapping[tuple[str, str], Iterable[str]] = {
     ("oct.steps.deliver", "reason.code"): (ANY,),
     ("oct.steps.gather", "reason.code"): (ANY,),
     ("oct.steps.claims.writing", "detention.reason.code"): (ANY,),
+    ("oct.steps.keeping.purge", "what.outcome"): ("acces", "journal", "factures"),
     ("oct.steps.journal.bounded", "one.kind"): ("acces", "refus"),
 }
 

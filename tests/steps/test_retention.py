@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from oct.domain.model import ReturnMode
 from oct.steps.keeping.purge import Limits, purge
-from oct.store import consignments, increments, messages, payloads
+from oct.store import consignments, increments, lots, messages, payloads
 from oct.store.increments import NewIncrement
 from oct.store.messages import Message
+from oct.store.tables import events, invoices
 from oct.store.tables import payloads as payload_table
 from tests.adapters.store.arrivals import new_message
 from tests.claims import Batch, Claim
@@ -129,3 +131,40 @@ def test_a_destroyed_key_stays_in_no_file_of_the_database(tmp_path: Path, sqlite
         assert any(key in file.read_bytes() for file in files)
         assert run(made, 91) == 2
         assert not any(key in file.read_bytes() for file in files)
+
+
+def bills(rig: HostingRig, message: Message) -> int:
+    """How many invoices of a message are kept."""
+    with rig.workshop.store.read() as conn:
+        return sum(len(lots.invoices_of(conn, lot.id)) for lot in lots.of_message(conn, message.id))
+
+
+def test_invoices_go_with_the_events_of_their_time_and_their_lots_stay(made: HostingRig) -> None:
+    """T3: what tells of a patient, by a pseudonym, does not outlive the log."""
+    older = made.submit(Batch((Claim(1), Claim(2)), 1))
+    made.clock.pass_hours(24 * 3649)
+    newer = made.submit(Batch((Claim(3),), 2))
+    run(made)
+    assert (bills(made, older), bills(made, newer)) == (2, 1)
+    run(made, 2)
+    assert (bills(made, older), bills(made, newer)) == (0, 1)
+    with made.workshop.store.read() as conn:
+        assert len(lots.of_message(conn, older.id)) == 1
+        declared = conn.execute(select(events.c.data).where(events.c.outcome == "factures")).scalars().all()
+        pseudonyms = conn.execute(select(func.count(invoices.c.pseudonym))).scalar_one()
+    assert [json.loads(data)["nombre"] for data in declared] == [2]
+    assert pseudonyms == 1
+
+
+def test_invoices_of_what_is_not_over_wait_for_its_end(made: HostingRig) -> None:
+    """T3: they go with its payloads then, though those of its time went long ago."""
+    made.choose(ReturnMode.BOITE)
+    batch = Batch((Claim(1),), 1)
+    message = made.submit(batch)
+    made.acknowledge(batch)
+    run(made, 5000)
+    assert bills(made, message) == 1
+    made.read()
+    run(made, 91)
+    assert bills(made, message) == 0
+    assert [event.data.get("factures") for event in made.story(message.id) if event.kind == "purge"] == [1]

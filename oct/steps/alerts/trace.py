@@ -47,14 +47,15 @@ def _kept_too_long(store: Store, limits: Limits, now: int) -> Iterator[str]:
     with store.read() as conn:
         over = retention.ended(conn, now - limits.payloads, now - limits.unanswered, None, 1)
         read = retention.sealed_before(conn, now - limits.access) > retention.forgotten(conn)
+        billed = retention.received_before(conn, now - limits.journal) > retention.unbilled(conn)
         old = retention.sealed_before(conn, now - limits.journal) > retention.emptied(conn)
     if over:
         since = _instant(over[0].received_at)
         yield f"des contenus auraient dû être détruits (messages depuis le {since}) : « oct run » ?"
     if read:
         yield "des consultations sont gardées plus longtemps que [retention] access : « oct run » ?"
-    if old:
-        yield "des événements sont gardés plus longtemps que [retention] journal : « oct run » ?"
+    if old or billed:
+        yield "des événements ou leurs factures sont gardés plus longtemps que [retention] journal : « oct run » ?"
 
 
 def _instant(at: int) -> str:
