@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 3
+# The tests start dozens of processes: none of them compiles the program anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check unit endurance tools soak bench bench-trace clean
 
@@ -13,7 +15,7 @@ JOBS ?= 3
 demo: $(VENV)/.runtime
 	@$(BIN)/oct demo $(if $(STAY),--stay)
 
-# Everything that CI checks: style, types, architecture, then all tests on SQLite and PostgreSQL.
+# Every check: style, types, architecture, then all tests on SQLite and PostgreSQL.
 test: check unit
 
 check: $(VENV)/.development
@@ -33,8 +35,8 @@ tools:
 endurance: $(VENV)/.development tools
 	$(BIN)/pytest -n 2 tests/journeys/endurance
 
-# What takes too long for every change, one program after the other: each prints what it found and fails when a
-# promise was broken. The tests hold shorter forms of the same.
+# What takes longer still, one program after the other: each prints what it found and fails when a promise was
+# broken. The tests hold shorter forms of the same.
 SOAK := mailboxes storm steady api secrecy upgrade flat
 
 soak: $(VENV)/.development tools

@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 PHRASE = "trois cigognes au petit matin"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 120_000
 _ARGUMENTS = (
     "--disable-gpu",
     "--disable-quic",
@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
     assert program is not None, "infra/test-tools.sh installs chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=program, args=list(_ARGUMENTS), chromium_sandbox=False, timeout=60_000
+            executable_path=program, args=list(_ARGUMENTS), chromium_sandbox=False, timeout=PATIENCE_MS
         )
         yield browser
         browser.close()

@@ -22,7 +22,6 @@ from tests.journeys.outside import Outside
 from tests.journeys.waiting import PATIENCE_S, until
 from tests.journeys.world import OCT_PROGRAM, ROOT, commanded, free_port, operate
 
-_START_S = 60
 _RESTART_S = 0.3
 
 
@@ -97,7 +96,7 @@ class Fleet:
         return found
 
     def stop(self, *names: str) -> list[int]:
-        """SIGTERM to all of them once they are ready; their exit codes, -9 for one that had to be killed after 20 s.
+        """SIGTERM to all of them once they are ready; their exit codes, -9 for one that had to be killed at last.
 
         A process that still reads its modules ends by the signal itself: it had nothing to finish.
         """
@@ -150,14 +149,14 @@ class Fleet:
     def _ended(self, name: str) -> int:
         process = self._processes[name]
         try:
-            return process.wait(20)
+            return process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.kill(name)
             return process.returncode
 
     def _wait_for(self, names: Iterable[str]) -> None:
         for name in names:
-            until(f"{name} is ready", lambda name=name: self._is_ready(name), _START_S)  # type: ignore[misc]
+            until(f"{name} is ready", lambda name=name: self._is_ready(name))  # type: ignore[misc]
 
     def _is_ready(self, name: str) -> bool:
         assert self._processes[name].poll() is None, self.log(name)

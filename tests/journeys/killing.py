@@ -37,10 +37,10 @@ def kill_openers(world: World, kills: int, seed: int, pause: float) -> None:
     everything_arrived_once(world.outside, traffic)
 
 
-def kill_and_stop(world: World, kills: int, seed: int, pause: float) -> float:
+def kill_and_stop(world: World, kills: int, seed: int, pause: float, stops: int = 1) -> list[float]:
     """P1, P2, P5, T1, D4: killed so many times at random moments, then stopped by SIGTERM, and its openers gone with it
     each time; every 250 reaches each of its insurers, repeats are byte-identical, exactly one ART each. Gives the
-    seconds that the stop took."""
+    seconds that each stop took."""
     chance = random.Random(seed)
     before = len(world.outside.arrivals)
     traffic = Traffic(world.door, SENDERS, seed, pause=pause)
@@ -54,12 +54,14 @@ def kill_and_stop(world: World, kills: int, seed: int, pause: float) -> float:
             world.kill()
             ends(family)
             world.launch()
-        traffic.flows(4)
-        family, began = descendants(world.process.pid), time.monotonic()
-        assert world.terminate() == 0
-        took = time.monotonic() - began
-        ends(family)
-        world.start()
+        took = []
+        for _ in range(stops):
+            traffic.flows(4)
+            family, began = descendants(world.process.pid), time.monotonic()
+            assert world.terminate() == 0
+            took.append(time.monotonic() - began)
+            ends(family)
+            world.start()
     finally:
         traffic.stop()
     world.settle()

@@ -17,6 +17,7 @@ from oct.store import holds, messages
 from tests.journeys import slicing
 from tests.journeys.golden import OCT, golden
 from tests.journeys.practice import ADDRESS, GARE, PONT, Practice, sealed
+from tests.journeys.waiting import PATIENCE_S
 from tests.journeys.world import Outcome, World
 
 pytestmark = pytest.mark.xdist_group("world")
@@ -230,7 +231,7 @@ def test_one_connection_carries_good_and_bad_messages(world: World, pont: Practi
     """A refusal spoils nothing of what follows in the same session."""
     good = pont.wrap(pont.claims.single_file(PONT))
     before = len(world.outside.arrivals)
-    with smtplib.SMTP(*world.door, local_hostname="essai.example", timeout=20) as session:
+    with smtplib.SMTP(*world.door, local_hostname="essai.example", timeout=PATIENCE_S) as session:
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             session.sendmail(pont.address, ["x@ailleurs.example"], good)
         with pytest.raises(smtplib.SMTPDataError, match="550"):

@@ -23,6 +23,7 @@ from tests.journeys.conftest import Launch
 from tests.journeys.outside import LAYOUTS
 from tests.journeys.practice import BOURG, MAILBOX, OWN, PONT, REIMS, practice
 from tests.journeys.tls_console import opened, tls_console
+from tests.journeys.waiting import PATIENCE_S
 from tests.journeys.world import OCT_PROGRAM, World, free_port
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -114,7 +115,11 @@ def verified(claim: Claim, bundle: Path, *command: str | Path) -> subprocess.Com
     (key,) = (claim.world.directory / "keys" / "journal").glob("*.pub")
     heads = claim.world.directory / "tetes.jsonl"
     return subprocess.run(
-        [*command, bundle, "--key", key, "--heads", heads], capture_output=True, text=True, check=False, timeout=60
+        [*command, bundle, "--key", key, "--heads", heads],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
 
 

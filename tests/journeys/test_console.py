@@ -17,6 +17,7 @@ from sqlalchemy import update
 from oct.store.tables import sessions
 from tests.journeys.conftest import Launch
 from tests.journeys.tls_console import opened, tls_console
+from tests.journeys.waiting import PATIENCE_S
 from tests.journeys.world import World, free_port
 
 PHRASE = "trois cigognes au petit matin"
@@ -46,7 +47,11 @@ class Curl:
         jar = str(self.jar)
         line = ["curl", "-sS", "-i", "--cacert", str(self.authority), "-b", jar, "-c", jar, *options, *form]
         done = subprocess.run(
-            [*line, f"https://localhost:{self.port}{path}"], capture_output=True, text=True, check=False, timeout=60
+            [*line, f"https://localhost:{self.port}{path}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr
         head, _, body = done.stdout.partition("\n\n")
@@ -63,7 +68,7 @@ class Curl:
     def fails(self, *options: str) -> str:
         """Why curl could not connect at all."""
         line = ["curl", "-sS", "--cacert", str(self.authority), *options, f"https://localhost:{self.port}/health"]
-        done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
         assert done.returncode != 0
         return done.stderr
 
@@ -158,7 +163,7 @@ def test_it_speaks_tls_1_2_at_least_and_nothing_in_clear(world: World, curl: Cur
     assert "SSL" in curl.fails("--tls-max", "1.1") or "TLS" in curl.fails("--tls-max", "1.1")
     assert curl("/health").status == 200
     clear = subprocess.run(
-        ["curl", "-sS", f"http://localhost:{curl.port}/health"], capture_output=True, check=False, timeout=60
+        ["curl", "-sS", f"http://localhost:{curl.port}/health"], capture_output=True, check=False, timeout=PATIENCE_S
     )
     assert clear.returncode != 0
     assert curl("/connexion", "-H", "Host: pirate.example").status == 400
@@ -168,7 +173,7 @@ def test_it_stops_cleanly_while_a_browser_stays_connected(world: World, curl: Cu
     """The last test of this world."""
     assert "oct_oldest_due_seconds 0.0" in curl("/metrics").text
     context = ssl.create_default_context(cafile=str(curl.authority))
-    browser = http.client.HTTPSConnection("localhost", curl.port, context=context, timeout=60)
+    browser = http.client.HTTPSConnection("localhost", curl.port, context=context, timeout=PATIENCE_S)
     browser.request("GET", "/health")
     assert browser.getresponse().read() == b"vivant\n"
     assert world.terminate() == 0, world.log

@@ -29,7 +29,7 @@ import trustme
 from oct.crypto.passwords import hash_password
 from tests.journeys.answering import Recorded, answered, only_letter, sent
 from tests.journeys.practice import Practice
-from tests.journeys.waiting import until
+from tests.journeys.waiting import PATIENCE_S, until
 from tests.journeys.world import ROOT, World, free_port
 
 pytestmark = pytest.mark.xdist_group("world")
@@ -80,7 +80,7 @@ class Dovecot:
     @contextmanager
     def client(self, login: str, password: str = PASSWORD) -> Iterator[poplib.POP3_SSL]:
         """A practitioner's program, logged in; it ends with QUIT."""
-        client = poplib.POP3_SSL("127.0.0.1", self.pop3s, timeout=20, context=self.trusting)
+        client = poplib.POP3_SSL("127.0.0.1", self.pop3s, timeout=PATIENCE_S, context=self.trusting)
         with closing(client):
             client.user(login)
             client.pass_(password)

@@ -23,7 +23,7 @@ from tests.journeys.golden import OCT
 from tests.journeys.judgement import everything_arrived_once
 from tests.journeys.practice import ADDRESS, GARE, KINE, LABO, PONT, practice
 from tests.journeys.traffic import Accepted, Traffic
-from tests.journeys.waiting import until
+from tests.journeys.waiting import PATIENCE_S, until
 from tests.journeys.world import World, free_port
 
 SEED = 20_261_500
@@ -66,7 +66,7 @@ class Doors:
 
     def size(self) -> int:
         """The largest message, as a new connection is told."""
-        with smtplib.SMTP(*self.world.door, local_hostname="essai.example", timeout=20) as client:
+        with smtplib.SMTP(*self.world.door, local_hostname="essai.example", timeout=PATIENCE_S) as client:
             client.ehlo()
             return int(client.esmtp_features["size"])
 
@@ -74,7 +74,7 @@ class Doors:
         """A session of the hosted mailbox."""
         trusting = ssl.create_default_context()
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-        client = poplib.POP3_SSL("127.0.0.1", self.pop, timeout=20, context=trusting)
+        client = poplib.POP3_SSL("127.0.0.1", self.pop, timeout=PATIENCE_S, context=trusting)
         client.user("labo")
         client.pass_(password)
         return client
@@ -92,7 +92,7 @@ def doors(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @contextmanager
 def half_sent(world: World, message: bytes) -> Iterator[smtplib.SMTP]:
     """A dialogue in the middle of its DATA."""
-    client = smtplib.SMTP(*world.door, local_hostname="essai.example", timeout=30)
+    client = smtplib.SMTP(*world.door, local_hostname="essai.example", timeout=PATIENCE_S)
     client.ehlo()
     assert client.mail(ADDRESS[KINE])[0] == 250
     assert client.rcpt(OCT)[0] == 250
@@ -152,7 +152,7 @@ def test_a_faulty_configuration_changes_nothing_and_says_why(doors: Doors) -> No
     """One line each, and the one before stays in force: a value, a certificate, a port taken, another database."""
     world, certificates, size = doors.world, doors.certificates(), doors.size()
     good = doors.chain.read_bytes()
-    with smtplib.SMTP(*world.door, local_hostname="essai.example", timeout=20):
+    with smtplib.SMTP(*world.door, local_hostname="essai.example", timeout=PATIENCE_S):
         taken = f'listen = ["tls://127.0.0.1:{world.outside.port}"]'
         for said, more in (
             ("config-invalide", {"opening": 'max_file = "trois"'}),
@@ -191,7 +191,7 @@ def test_a_stop_in_the_middle_of_a_reload_is_a_clean_stop(doors: Doors) -> None:
     world, kine = doors.world, practice(KINE, SEED + 60)
     message = kine.wrap(kine.claims.single_file(KINE))
     with half_sent(world, message) as client:
-        idle = smtplib.SMTP(*world.door, local_hostname="essai.example", timeout=20)
+        idle = smtplib.SMTP(*world.door, local_hostname="essai.example", timeout=PATIENCE_S)
         world.process.send_signal(signal.SIGHUP)
         world.reload()
         world.process.send_signal(signal.SIGHUP)
@@ -199,7 +199,7 @@ def test_a_stop_in_the_middle_of_a_reload_is_a_clean_stop(doors: Doors) -> None:
         assert idle.getreply()[0] == 421
         idle.close()
         assert end(client, message).code == 250
-    assert world.process.wait(20) == 0
+    assert world.process.wait(PATIENCE_S) == 0
     assert world.log.endswith("Arrêté.\n")
 
 

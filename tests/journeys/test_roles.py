@@ -22,6 +22,7 @@ from tests.journeys.crowd import crowd, judged, stopped
 from tests.journeys.fleet import Fleet
 from tests.journeys.golden import OCT
 from tests.journeys.practice import BOURG, PONT, practice
+from tests.journeys.waiting import PATIENCE_S
 from tests.journeys.world import commanded, free_port, operate
 
 SEED = 20_261_200
@@ -37,7 +38,7 @@ class Mailboxes:
 
     def opened(self, password: str) -> poplib.POP3_SSL:
         """PONT's session."""
-        client = poplib.POP3_SSL("127.0.0.1", self.port, timeout=20, context=self.trusting)
+        client = poplib.POP3_SSL("127.0.0.1", self.port, timeout=PATIENCE_S, context=self.trusting)
         client.user(PONT.number)
         client.pass_(password)
         return client

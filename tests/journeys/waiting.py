@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
+"""Nothing that works takes so long, on however slow a machine."""
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.005, 0.1
 
 

@@ -28,11 +28,10 @@ from oct.store import consignments, messages
 from oct.store.engine import Store, open_store
 from tests.journeys.golden import OCT
 from tests.journeys.outside import Outside, text_of
-from tests.journeys.waiting import until
+from tests.journeys.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 _TRACE = re.compile(r"suivi (\w{6}-\w{8})")
-_START_S = 60
 OCT_PROGRAM = Path(sys.executable).with_name("oct")
 
 
@@ -112,7 +111,7 @@ class World:
     def start(self) -> None:
         """Starts the program and waits for its greeting."""
         self.launch()
-        until("the door greets", self._greets, _START_S)
+        until("the door greets", self._greets)
 
     def launch(self) -> None:
         """Starts the program, without waiting."""
@@ -136,10 +135,10 @@ class World:
         self.process.wait()
 
     def terminate(self) -> int:
-        """SIGTERM; the exit code, -9 when it had to be killed after 20 s."""
+        """SIGTERM; the exit code, -9 when it had to be killed at last."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(20)
+            return self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.kill()
             return self.process.returncode
@@ -180,7 +179,7 @@ class World:
         ]
         return Outcome(reply, self.outside.opened(before), letters)
 
-    def settle(self, seconds: float = 60) -> None:
+    def settle(self, seconds: float = PATIENCE_S) -> None:
         """Waits until nothing is left to open nor to send."""
         until("nothing is due", lambda: not self.due(), seconds)
 
