@@ -51,11 +51,11 @@ def _process_some(workshop: Workshop, claimed: Sequence[Message], owner: str) ->
     """Settles and writes messages; gives those that another sending overtook, to be settled again (D2)."""
     with workshop.store.read() as conn:
         snapshot = workshop.registry.current(conn)
-        contents = {message.id: payloads.get(conn, workshop.vault, message.payload_id) for message in claimed}
+        contents = payloads.get_many(conn, workshop.vault, [message.payload_id for message in claimed])
         answered = consignments.with_art(conn, [message.id for message in claimed])
     settled = []
     for message in claimed:
-        outcome = _settle(workshop, message, partial(contents.pop, message.id), snapshot)
+        outcome = _settle(workshop, message, partial(contents.pop, message.payload_id), snapshot)
         settled.append(_Settled(message, outcome, _receipt(workshop, message, outcome, snapshot, answered)))
     admitted, overtaken = [], []
     with workshop.store.begin() as conn:

@@ -17,7 +17,6 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection as Database
 
-from oct.errors import RuleError
 from oct.smtp.client import Connection, Outgoing, Sent
 from oct.steps.concerned import stories_of
 from oct.steps.failures import failure_texts, write_failure, write_loss
@@ -60,24 +59,16 @@ def send(
 def _sent(
     workshop: Workshop, together: Sequence[Consignment], owner: str, connection: Connection
 ) -> Iterator[tuple[Consignment, Sent]]:
-    """What became of each, as it is sent. One whose content was destroyed is ended here; the others leave."""
+    """What became of each, as it is sent. One whose content was destroyed (R6) is ended here; the others leave."""
     with workshop.store.read() as conn:
-        contents = {one.id: _content(conn, workshop, one) for one in together}
+        contents = payloads.get_many(conn, workshop.vault, [one.payload_id for one in together])
     for one in together:
-        content = contents.pop(one.id)
+        content = contents.get(one.payload_id)  # an ARL that goes out again shares its payload with the first
         if content is None:
             with workshop.store.begin() as conn:
                 write_loss(conn, one, owner, workshop.clock())
         else:
             yield one, connection.send(Outgoing(one.id, workshop.rules.address, one.recipient, content))
-
-
-def _content(conn: Database, workshop: Workshop, consignment: Consignment) -> bytes | None:
-    """The bytes to send; None when they were destroyed (R6)."""
-    try:
-        return payloads.get(conn, workshop.vault, consignment.payload_id)
-    except RuleError:
-        return None
 
 
 def _record(

@@ -15,7 +15,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.domain.journey import ConsignmentState
 from oct.store import leases
-from oct.store.rows import columns, insert_all, values
+from oct.store.rows import columns, insert_all, update_rows, values
 from oct.store.tables import consignments
 
 GROUPED = "groupe"
@@ -97,7 +97,7 @@ _CLAIM_ANY = leases.claiming(consignments, select(consignments.c.id).where(_FREE
 
 _DELIVERED = (
     update(consignments)
-    .where(consignments.c.id == bindparam("row"))
+    .where(consignments.c.id == bindparam("row"), consignments.c.lease_owner == bindparam("holder"))
     .values(
         state=ConsignmentState.DELIVERED,
         delivered_at=bindparam("at"),
@@ -140,13 +140,13 @@ def mark_delivered(conn: Connection, consignment_id: int, owner: str, reply: str
     )
 
 
-def mark_all_delivered(conn: Connection, told: Sequence[tuple[int, str, str]], now: int) -> set[int]:
-    """The other side said 250 to consignments (id, owner of the lease, reply); those whose lease was not lost."""
-    held = leases.still_held(conn, consignments, {row_id: owner for row_id, owner, _ in told})
-    rows = [{"row": row_id, "told": reply[:_REPLY], "at": now} for row_id, _, reply in told if row_id in held]
-    if rows:
-        conn.execute(_DELIVERED, rows)
-    return held
+def mark_all_delivered(conn: Connection, told: Sequence[tuple[int, str, str]], now: int) -> bool:
+    """The other side said 250 to consignments (id, owner of the lease, reply); False when one of their leases was lost,
+    and then the whole transaction must be given up."""
+    rows = [
+        {"row": row_id, "holder": owner, "told": reply[:_REPLY], "at": now} for row_id, owner, reply in sorted(told)
+    ]
+    return update_rows(conn, _DELIVERED, rows) == len(rows)
 
 
 def mark_retry(conn: Connection, consignment_id: int, owner: str, due_at: int, reply: str) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
 from oct.domain.journey import AWAITING, LotState
 from oct.domain.return_outcomes import ANSWERABLE
-from oct.store.rows import columns, insert_all, insert_rows, values
+from oct.store.rows import columns, insert_all, insert_rows, update_rows, values
 from oct.store.tables import consignments, invoices, lots, messages
 
 REPLACED = "remplace"
@@ -145,8 +145,8 @@ _STAYS = (ANSWERABLE - AWAITING) | {LotState.DUPLICATE}
 _CARRIED = (
     update(lots)
     .where(
-        lots.c.consignment_id.in_(bindparam("consignments", expanding=True)),
-        lots.c.state.not_in(_STAYS),
+        lots.c.consignment_id == bindparam("consignment"),
+        *(lots.c.state != state for state in sorted(_STAYS)),
     )
     .values(state=bindparam("to"), code=bindparam("because"), state_at=bindparam("at"))
 )
@@ -173,8 +173,8 @@ def set_state_of_consignments(
 
     A fast insurer answers before its 250 is written down.
     """
-    moved = {"consignments": list(consignment_ids), "to": state, "because": code, "at": now}
-    return conn.execute(_CARRIED, moved).rowcount
+    same = {"to": state, "because": code, "at": now}
+    return update_rows(conn, _CARRIED, [{"consignment": one, **same} for one in sorted(consignment_ids)])
 
 
 def replace(conn: Connection, by: Mapping[int, int], now: int) -> None:

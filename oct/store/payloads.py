@@ -32,10 +32,11 @@ class NewPayload:
 
 _PIECE = 4 * 2**20
 _SELECT = select(
+    payloads.c.id,
     payloads.c.master_key,
     payloads.c.wrapped_key,
     func.substr(payloads.c.content, bindparam("start", type_=Integer), _PIECE, type_=LargeBinary).label("piece"),
-).where(payloads.c.id == bindparam("payload"))
+).where(payloads.c.id.in_(bindparam("payloads", expanding=True)))
 
 
 def seal(vault: Vault, content: bytes) -> NewPayload:
@@ -86,10 +87,20 @@ def put(conn: Connection, vault: Vault, content: bytes, now: int) -> int:
 
 def get(conn: Connection, vault: Vault, payload_id: int) -> bytes:
     """The clear content. Raises RuleError when the payload was destroyed: its retention has ended (R6)."""
-    row = conn.execute(_SELECT, {"payload": payload_id, "start": 1}).one_or_none()
-    if row is None or row.wrapped_key is None:
+    found = get_many(conn, vault, [payload_id])
+    if not found:
         raise RuleError("contenu-detruit", "Ce contenu n'existe plus : sa conservation a pris fin.", rule="R6")
-    return vault.open(SealedPayload(row.master_key, row.wrapped_key, _whole(conn, payload_id, row.piece)))
+    return found[payload_id]
+
+
+def get_many(conn: Connection, vault: Vault, payload_ids: Sequence[int]) -> dict[int, bytes]:
+    """The clear contents, by their ids; without those of payloads that were destroyed (R6)."""
+    rows = conn.execute(_SELECT, {"payloads": payload_ids, "start": 1}).all()
+    return {
+        row.id: vault.open(SealedPayload(row.master_key, row.wrapped_key, _whole(conn, row.id, row.piece)))
+        for row in rows
+        if row.wrapped_key is not None
+    }
 
 
 def _whole(conn: Connection, payload_id: int, first: bytes) -> bytes:
@@ -98,7 +109,7 @@ def _whole(conn: Connection, payload_id: int, first: bytes) -> bytes:
         return first
     whole, piece = BytesIO(), first
     while whole.write(piece) == _PIECE:
-        piece = conn.execute(_SELECT, {"payload": payload_id, "start": whole.tell() + 1}).one().piece
+        piece = conn.execute(_SELECT, {"payloads": [payload_id], "start": whole.tell() + 1}).one().piece
     return whole.getvalue()
 
 

@@ -1,13 +1,22 @@
-"""Frozen dataclasses in and out of rows: a field is a column of the same name, in the order of the dataclass."""
+"""Frozen dataclasses in and out of rows: a field is a column of the same name, in the order of the dataclass.
+
+Many rows are written at once, in the words of the driver: SQLAlchemy prepares each row anew, ten microseconds apiece,
+and on PostgreSQL spells a statement as long as its rows, which both sides then parse. A table is handed over there as
+one array a column, and the statement is always the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Dialect, Table, insert
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy import Column, Connection, Dialect, Insert, String, Table, Update, insert
+from sqlalchemy.types import TypeEngine
+
+Rows = Sequence[Mapping[str, Any]]
+"""Rows that all have the same columns."""
 
 
 def columns(table: Table, kind: type[Any]) -> list[Column[Any]]:
@@ -20,37 +29,89 @@ def values(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__match_args__}
 
 
-def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many small rows whose values the drivers take as they are, and ask nothing back.
+def insert_rows(conn: Connection, table: Table, rows: Rows) -> None:
+    """Insert rows whose values the drivers take as they are, and ask nothing back."""
+    if not rows:
+        return
+    names = tuple(rows[0])
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql(_of_arrays(table, conn.dialect, names, returning=False), _arrays(names, rows))
+    else:
+        _run(conn, _insertion(table, conn.dialect, names), rows)
 
-    SQLAlchemy prepares each row anew, ten microseconds apiece; its statement goes straight to the driver instead.
-    """
-    if rows:
-        text, names = _statement(table, conn.dialect, tuple(rows[0]))
-        conn.exec_driver_sql(text, [tuple(row[name] for name in names) for row in rows] if names else list(rows))
 
-
-def insert_all(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+def insert_all(conn: Connection, table: Table, rows: Rows) -> list[int]:
     """Insert rows and give their ids, in the same order.
 
-    SQLite has one writer and numbers rows one by one, so the last number tells them all.
+    PostgreSQL numbers them in the order of the SELECT they come from. SQLite has one writer and numbers rows one by
+    one, so the last number tells them all.
     """
     if not rows:
         return []
-    if conn.dialect.name != "sqlite":
-        return list(conn.execute(_returning(table), rows).scalars())
+    if conn.dialect.name == "postgresql":
+        names = tuple(rows[0])
+        text = _of_arrays(table, conn.dialect, names, returning=True)
+        return sorted(conn.exec_driver_sql(text, _arrays(names, rows)).scalars())
     insert_rows(conn, table, rows)
     last: int = conn.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
     return list(range(last - len(rows) + 1, last + 1))
 
 
-@cache
-def _statement(table: Table, dialect: Dialect, names: tuple[str, ...]) -> tuple[str, Sequence[str]]:
-    """The INSERT of these columns in the dialect's words, and their order when it wants positions, not names."""
-    compiled = insert(table).compile(dialect=dialect, column_keys=names)
-    return str(compiled), compiled.positiontup or ()
+def update_rows(conn: Connection, statement: Update, rows: Rows) -> int:
+    """Run a statement that is kept for good, once for each row of parameters; how many rows it changed in all. It must
+    not hold lists: what is written IN (…) has no words before its values are known."""
+    return _run(conn, _change(statement, conn.dialect, tuple(rows[0])), rows) if rows else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A statement as the driver wants it, and the parameters that are the same each time. `order` is empty when the
+    driver wants names."""
+
+    text: str
+    fixed: Mapping[str, Any]
+    order: Sequence[str]
+
+
+def _run(conn: Connection, words: _Words, rows: Rows) -> int:
+    given = [{**words.fixed, **row} for row in rows] if words.fixed else rows
+    order = words.order
+    return conn.exec_driver_sql(
+        words.text, [tuple(row[name] for name in order) for row in given] if order else given
+    ).rowcount
 
 
 @cache
-def _returning(table: Table) -> ReturningInsert[int]:
-    return insert(table).returning(table.c.id, sort_by_parameter_order=True)
+def _insertion(table: Table, dialect: Dialect, names: tuple[str, ...]) -> _Words:
+    return _words(insert(table), dialect, names)
+
+
+@cache
+def _change(statement: Update, dialect: Dialect, names: tuple[str, ...]) -> _Words:
+    return _words(statement, dialect, names)
+
+
+def _words(statement: Insert | Update, dialect: Dialect, names: tuple[str, ...]) -> _Words:
+    compiled = statement.compile(dialect=dialect, column_keys=names)
+    fixed = {name: value for name, value in compiled.params.items() if name not in names}
+    return _Words(str(compiled), fixed, compiled.positiontup or ())
+
+
+@cache
+def _of_arrays(table: Table, dialect: Dialect, names: tuple[str, ...], *, returning: bool) -> str:
+    """The INSERT of PostgreSQL whose parameters are the columns of all rows, in binary: their text is slow to make."""
+    quoted = dialect.identifier_preparer.quote
+    listed = ", ".join(quoted(name) for name in names)
+    given = ", ".join(f"%({name})b::{_bare(table.c[name]).compile(dialect)}[]" for name in names)
+    rows = f"SELECT {listed} FROM unnest({given}) WITH ORDINALITY AS given({listed}, place) ORDER BY place"  # noqa: S608 - names of ours
+    return f"INSERT INTO {quoted(table.name)} ({listed}) {rows}{' RETURNING id' if returning else ''}"
+
+
+def _bare(column: Column[Any]) -> TypeEngine[Any]:
+    """The type of a column; a text without its length, which a conversion would cut it to instead of refusing it."""
+    return String() if isinstance(column.type, String) else column.type
+
+
+def _arrays(names: Sequence[str], rows: Rows) -> dict[str, list[Any]]:
+    """The rows, column by column."""
+    return {name: [row[name] for row in rows] for name in names}

@@ -11,10 +11,11 @@ from sqlalchemy import event
 from oct.domain.journey import ConsignmentState
 from oct.errors import StoreError
 from oct.steps.work.deliveries import Deliveries, Delivery
-from oct.store import consignments, events
+from oct.store import consignments, events, leases
 from oct.store.consignments import Consignment
 from oct.store.engine import Store, open_store
 from oct.store.events import Event
+from oct.store.tables import consignments as consignments_table
 from tests.adapters.store.arrivals import NOW, arrive, consign
 from tests.journeys.waiting import until
 
@@ -53,8 +54,7 @@ def test_what_is_told_while_a_commit_runs_shares_the_next(store: Store) -> None:
 
     with ThreadPoolExecutor(SENDERS) as pool:
         with store.begin() as conn:
-            consignments.mark_retry(conn, ids[0], "nobody", 0, "")
-            consignments.mark_all_delivered(conn, [(row_id, "nobody", "") for row_id in ids], NOW)  # locks the rows
+            leases.still_held(conn, consignments_table, dict.fromkeys(ids, "nobody"))  # locks the rows
             waiting = [pool.submit(record, place) for place in range(SENDERS)]
             until("all have told", lambda: len(deliveries._waiting) == SENDERS)
             event.listen(store.engine, "commit", lambda conn: commits.append(conn))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -19,6 +20,10 @@ from oct.domain.journey import LotState
 from oct.store import consignments, events, lots
 from oct.store.engine import Store
 from oct.store.events import Event
+
+
+class _LeaseLostError(Exception):
+    """Somebody else works on it by now: nothing of the transaction is to be written."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,10 +60,19 @@ class Deliveries:
             del self._waiting[: len(together)]
 
     def _write(self, together: Sequence[Delivery]) -> None:
+        """All at once; when the lease of one was lost, each by itself, and that one not at all."""
+        try:
+            self._write_at_once(together)
+        except _LeaseLostError:
+            for one in together:
+                with suppress(_LeaseLostError):
+                    self._write_at_once([one])
+
+    def _write_at_once(self, together: Sequence[Delivery]) -> None:
+        now = self._clock()
         with self._store.begin() as conn:
-            rows = [(one.consignment_id, one.owner, one.reply) for one in together]
-            written = consignments.mark_all_delivered(conn, rows, self._clock())
-            lots.set_state_of_consignments(conn, written, LotState.DELIVERED, "", self._clock())
-            events.append(
-                conn, [event for one in together if one.consignment_id in written for event in one.told(conn)]
-            )
+            told = [(one.consignment_id, one.owner, one.reply) for one in together]
+            if not consignments.mark_all_delivered(conn, told, now):
+                raise _LeaseLostError
+            lots.set_state_of_consignments(conn, [one.consignment_id for one in together], LotState.DELIVERED, "", now)
+            events.append(conn, [event for one in together for event in one.told(conn)])

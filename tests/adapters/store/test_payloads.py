@@ -64,3 +64,11 @@ def test_a_payload_is_destroyed_once_and_then_says_so(store: Store) -> None:
         with pytest.raises(RuleError, match="contenu-detruit"):
             payloads.get(conn, VAULT, payload_id)
         assert payloads.insert_many(conn, [], NOW) == []
+
+
+def test_of_several_contents_those_that_were_destroyed_are_left_out(store: Store) -> None:
+    with store.begin() as conn:
+        kept, destroyed, other = payloads.put_many(conn, VAULT, [b"a", b"b", b"c"], NOW)
+        payloads.destroy(conn, destroyed, NOW + 1)
+        assert payloads.get_many(conn, VAULT, [other, destroyed, kept, kept]) == {kept: b"a", other: b"c"}
+        assert payloads.get_many(conn, VAULT, []) == {}
