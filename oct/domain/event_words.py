@@ -117,7 +117,7 @@ EVENTS: Mapping[str, EventWords] = {
         "silence de l'assureur", {"sans-reponse": "sans réponse", "manuel": "à traiter manuellement"}
     ),
     "tete": EventWords("tête du journal", {"courrier": "envoyée par courrier"}),
-    "traite": EventWords("message traité", {"processed": "traité", "refused": "refusé", "held": "retenu"}),
+    "traite": EventWords("traitement", {"processed": "traité", "refused": "refusé", "held": "retenu"}),
     "verrou": EventWords("connexions trop nombreuses", {"pose": "attente imposée"}),
 }
 

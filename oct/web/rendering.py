@@ -21,7 +21,7 @@ from oct.domain.rights import Identity, Right, Role
 from oct.web.desk import desk_of
 from oct.web.identity import cookie_of, forgery_token
 from oct.web.navigation import entries
-from oct.web.wording import told, tone, word
+from oct.web.wording import details, tone, word
 
 _HERE = Path(__file__).parent
 
@@ -58,7 +58,7 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters.update(
-    instant=instant, amount=amount, role=role_word, word=word, tone=tone, told=told, query=urlencode
+    instant=instant, amount=amount, role=role_word, word=word, tone=tone, details=details, query=urlencode
 )
 _ENVIRONMENT.globals.update(Right=Right, Role=Role, kind_said=kind_said, outcome_said=outcome_said)
 

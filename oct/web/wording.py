@@ -39,6 +39,13 @@ def tone(state: str) -> str:
     return next((name for name, states in _TONES.items() if state in states), "")
 
 
+def details(data: Mapping[str, object]) -> str:
+    """The data of an event on one line, without what says nothing; all of it is on the page of the event."""
+    return " · ".join(
+        f"{name} {told(value)}" for name, value in sorted(data.items()) if value not in ("", None, [], {})
+    )
+
+
 def told(value: object) -> str:
     """A value out of the data of an event, as people write it."""
     if isinstance(value, bool):

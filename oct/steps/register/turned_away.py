@@ -2,8 +2,8 @@
 counts, a cookie whose session is over or was never one, a form without its own token, an address that cannot be.
 
 Nothing of what was sent is written but its address and why it was refused; `actor` is whose the token or the session
-was, when that is known. Anybody may cause these, so they are bounded (`steps/journal/bounded`): one event a minute and
-address, and one that counts the others of that minute.
+was, when that is known. Anybody may cause these, so they are bounded (`steps/journal/bounded`): one event a minute,
+address and reason, and one that counts the others of that minute.
 """
 
 from __future__ import annotations
@@ -24,4 +24,4 @@ class TurnedAway(BoundedEvents):
         """A peer (IP address) was answered `status` for the reason of this code; `page` as an event may say it (J4)."""
         data = {"adresse": peer, "statut": status, "motif": why} | ({"page": page} if page else {})
         event = Event(self._workshop.clock(), "acces", "refuse", actor=actor, data=data)
-        self.add(event, {"adresse": address_group(peer)}, {"adresse": ""})
+        self.add(event, {"adresse": address_group(peer), "motif": why}, {"adresse": "", "motif": why})

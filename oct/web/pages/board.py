@@ -1,5 +1,5 @@
 """The home board: the flows of the day, what waits and for how long, who does not take what is sent, what needs a
-person (K1). Counts only; the part that refreshes itself writes no event of its own.
+person (K1). Each refreshment is a look like any other (J3).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from oct.store.registry import Snapshot
 from oct.web.desk import Desk, DeskGiven
 from oct.web.drawing.flow_chart import flow_chart
 from oct.web.pages.reader import Reader, Reading
-from oct.web.rendering import render
 
 router = APIRouter()
 
@@ -44,7 +43,7 @@ def board(reader: Reading, desk: DeskGiven) -> Response:
 @router.get("/etat")
 def state(reader: Reading, desk: DeskGiven, tour: Annotated[int, Query(ge=0)] = 0) -> Response:
     """What refreshes itself, for a while: a page that nobody looks at any more must not keep its session open."""
-    return render(reader.request, "board_state.html", **_seen(reader, desk, min(tour, _TURNS)))
+    return reader.page("board_state.html", **_seen(reader, desk, min(tour, _TURNS)))
 
 
 def _seen(reader: Reader, desk: Desk, turn: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oct.web.wording import told
+from oct.web.wording import details, told
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,7 @@ from oct.web.wording import told
 )
 def test_a_value_is_written_as_people_write_it(value: object, said: str) -> None:
     assert told(value) == said
+
+
+def test_what_says_nothing_is_left_out_of_the_details() -> None:
+    assert details({"motif": "", "lots": [], "essai": 0, "art": None, "tls": False}) == "essai 0 · tls non"
