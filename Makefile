@@ -25,7 +25,7 @@ check: $(VENV)/.development
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.development tools
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # Real clients and servers that the tests drive; installed as root where that is possible, otherwise named.
 tools:

@@ -1,8 +1,7 @@
-"""The concentrators of the journeys: an installation and one running program for the session, others where a module
-needs settings of its own.
+"""The concentrators of the journeys: an installation for the session, a program for each module.
 
-A process costs seconds of CPU to start. So the tests of a module run in one process of pytest-xdist, and so do all
-modules that use the shared program, which say so by a mark.
+A program costs seconds of CPU to start, so the tests of a module share one where they can; `make test` gives a module
+to one process of pytest-xdist.
 """
 
 from __future__ import annotations
@@ -39,14 +38,6 @@ class Filled:
     database: str
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Groups the tests of each module that is in no group."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory to copy."""
@@ -68,21 +59,21 @@ def launch(installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Laun
     return launched
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def world(launch: Launch) -> Iterator[World]:
-    """A concentrator with short retries, shared: what a test changes for all, it puts back. It slows down nobody
-    who sends rubbish; the openssl command opens what insurers get."""
+    """A concentrator with short retries, for the tests of a module: what one changes for all, it puts back. It slows
+    down nobody who sends rubbish; the openssl command opens what insurers get."""
     with launch(judge=Judge.OPENSSL, opening="undecipherable = 1000") as running_world:
         yield running_world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pont() -> Practice:
-    """A practice, whose numbers no other one's has."""
+    """A practice; its numbers do not repeat within a module."""
     return practice(PONT, 30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gare() -> Practice:
     """Another one."""
     return practice(GARE, 31)

@@ -20,8 +20,6 @@ from tests.journeys.practice import ADDRESS, GARE, PONT, Practice, sealed
 from tests.journeys.waiting import PATIENCE_S
 from tests.journeys.world import Outcome, World
 
-pytestmark = pytest.mark.xdist_group("world")
-
 NUMBERS = count(1)
 UNDECIPHERABLE = "Le message ne peut pas être déchiffré : vérifiez que votre logiciel utilise le certificat actuel"
 

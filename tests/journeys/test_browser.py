@@ -26,8 +26,6 @@ from tests.journeys.tls_console import opened, tls_console
 from tests.journeys.waiting import PATIENCE_S
 from tests.journeys.world import OCT_PROGRAM, World, free_port
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 _TELEPHONE = ViewportSize(width=390, height=844)
 
 

@@ -29,8 +29,6 @@ from tests.journeys.practice import (
 )
 from tests.journeys.world import World
 
-pytestmark = pytest.mark.xdist_group("world")
-
 
 def test_an_arl_of_an_unknown_lot_is_held_and_reaches_nobody(world: World, pont: Practice, answers: Recorded) -> None:
     """R2: no lot, no practitioner, no message that is answered."""

@@ -32,8 +32,6 @@ from tests.journeys.practice import Practice
 from tests.journeys.waiting import PATIENCE_S, until
 from tests.journeys.world import ROOT, World, free_port
 
-pytestmark = pytest.mark.xdist_group("world")
-
 PASSWORD = "k3fa-90xt-mm2e-7vqc"
 _CONFIGURATION = re.compile(r"```\n(protocols = .*?)```", re.DOTALL)
 _PLACES = """

@@ -16,8 +16,6 @@ from tests.journeys.outside import sha256
 from tests.journeys.slicing import at, number
 from tests.journeys.world import Outcome, World
 
-pytestmark = pytest.mark.xdist_group("world")
-
 
 def lots_by_insurer(outcome: Outcome) -> dict[str, list[str]]:
     """The digests of the lots that each insurer got, in order, sliced here."""

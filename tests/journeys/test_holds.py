@@ -18,8 +18,6 @@ from tests.journeys.practice import AGEN, BOURG, MAILBOX, PONT, REIMS, Practice
 from tests.journeys.waiting import until
 from tests.journeys.world import World
 
-pytestmark = pytest.mark.xdist_group("world")
-
 
 def wrapped(pont: Practice, caisse: Caisse) -> bytes:
     """A message with one lot for a caisse."""

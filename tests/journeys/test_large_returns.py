@@ -23,8 +23,6 @@ from tests.journeys.outside import LAYOUTS
 from tests.journeys.practice import BOURG, MAILBOX, OWN, PONT
 from tests.journeys.world import World
 
-pytestmark = pytest.mark.xdist_group("world")
-
 SIZE = 30_000_000
 MOST_MEMORY = 512 << 20
 """Of the process, with both returns behind it; the whole tree has 768 MiB (H3)."""

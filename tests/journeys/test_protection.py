@@ -64,7 +64,7 @@ def test_every_refusal_of_the_door_is_counted(strict: World, pont: Practice) -> 
     assert strict.send(pont.address, good, "x@ailleurs.example").code == 550
     assert strict.send("x@ailleurs.example", pont.message(b"", compostage="1" * 19, number="999000111")).code == 550
     reply = strict.send(pont.address, pont.message(bytes(2 << 20), compostage="2" * 19))
-    assert (reply.code, reply.text) == (552, "5.3.4 Message trop volumineux : 1048576 octets au plus")
+    assert (reply.code, reply.text) == (552, "5.3.4 Message trop volumineux : 1 Mo au plus")
     assert strict.send(pont.address, b"Subject: deux\r\n" + good).code == 554
     refused = {"550": 2, "552": 1, "554": 1}
     until("refusals are told", lambda: refusals(strict) == refused)

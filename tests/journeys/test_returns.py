@@ -26,8 +26,6 @@ from tests.journeys.practice import (
 )
 from tests.journeys.world import World
 
-pytestmark = pytest.mark.xdist_group("world")
-
 
 @pytest.mark.parametrize(("code", "state"), [("", "acknowledged"), ("1070", "refused")])
 def test_an_arl_of_a_lot_reaches_its_practitioner_byte_for_byte(
