@@ -402,21 +402,17 @@ def _check_whole(
             raise stretch.blamed(fault, awaited, told, kept) from None
         if tree.size in awaited:
             stretch = _Stretch(Tree(tree.size, tree.peaks))
-    _check_end(tree.size, stretch.before.size, heads, kept)
+    announced = next((head for head in heads if head.size > tree.size), None)
+    if announced is not None:
+        said = f"L'événement n° {tree.size} manque : la tête {_named(announced)} l'annonce."
+        raise stretch.blamed(ProofError(said, tree.size), awaited, told, kept)
+    if next(kept, None) is not None:
+        raise ProofError(f"L'événement n° {tree.size} manque : son empreinte est là, non sa ligne.", tree.size)
+    proven = stretch.before.size
+    if proven != tree.size:
+        raise ProofError(f"L'événement n° {proven} n'est sous aucune tête signée avec une clé donnée.", proven)
     gaps.check(heads)
     return tree.size
-
-
-def _check_end(size: int, proven: int, heads: Sequence[TreeHead], kept: Iterator[bytes]) -> None:
-    """Raises ProofError when events are missing at the end, or are there that no head covers."""
-    announced = next((head for head in heads if head.size > size), None)
-    if announced is not None:
-        said = f"L'événement n° {size} manque : la tête {_named(announced)} l'annonce."
-        raise _unproven_before(ProofError(said, size), proven)
-    if next(kept, None) is not None:
-        raise ProofError(f"L'événement n° {size} manque : son empreinte est là, non sa ligne.", size)
-    if proven != size:
-        raise ProofError(f"L'événement n° {proven} n'est sous aucune tête signée avec une clé donnée.", proven)
 
 
 def _judged(line: bytes, leaf: bytes | None, seq: int, gaps: Gaps) -> bytes:

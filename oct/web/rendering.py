@@ -54,6 +54,7 @@ _ENVIRONMENT = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
+    auto_reload=False,  # files that an upgrade replaces are for the next process
     trim_blocks=True,
     lstrip_blocks=True,
 )

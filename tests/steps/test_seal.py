@@ -192,6 +192,19 @@ def test_a_line_taken_from_a_selection_is_named(log: Journal) -> None:
         assert caught.value.seq == json.loads(lines[gone])["seq"]
 
 
+def test_lines_cut_from_the_end_of_a_bundle_leave_the_others_proven(log: Journal) -> None:
+    """T1: the leaves that stayed lead to the head."""
+    log.write(6)
+    log.seal()
+    bundle = log.bundle()
+    with zipfile.ZipFile(bundle) as files:
+        lines = files.read("evenements.jsonl").splitlines(keepends=True)
+    with pytest.raises(ProofError) as caught:
+        log.check(rewritten(bundle, "evenements.jsonl", b"".join(lines[4:]), b""))
+    assert caught.value.seq == 4
+    assert caught.value.sentence.endswith("l'annonce.")
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("name", ["evenements.csv", "Evenements.csv", "lisez-moi.txt"])
 def test_a_file_that_another_program_could_read_instead_is_found(log: Journal, name: str) -> None:
