@@ -346,8 +346,8 @@ def check_published(heads: Sequence[TreeHead], published: Sequence[TreeHead], ex
     for head in published:
         if head.size > size and head.at <= exported_at:
             raise ProofError(
-                f"Le journal s'arrête avant l'événement n° {size}, alors que la tête {_named(head)} a été publiée : "
-                "sa fin a été coupée, ou une copie antérieure restaurée.",
+                f"Les têtes du journal s'arrêtent avant l'événement n° {size}, alors que la tête {_named(head)} a été "
+                "publiée : sa fin a été coupée, ou une copie antérieure restaurée.",
                 size,
             )
 
