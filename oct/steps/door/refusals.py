@@ -12,14 +12,14 @@ from oct.steps.workshop import Workshop
 from oct.store.alerts import REFUSAL, REFUSED
 from oct.store.events import Event
 
-_ONE_BY_ONE = 10
+_ONE_BY_ONE, _REASONS = 10, 100
 
 
 class Refusals(BoundedEvents):
     """The step: `note` is handed to the door, from any thread; it neither waits nor fails."""
 
     def __init__(self, workshop: Workshop) -> None:
-        super().__init__(workshop, _ONE_BY_ONE)
+        super().__init__(workshop, singly=_ONE_BY_ONE, subjects=_REASONS)
 
     def note(self, peer: str, reply: Reply) -> None:
         """A peer (IP address) was refused."""

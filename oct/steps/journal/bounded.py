@@ -20,8 +20,6 @@ from oct.store import events
 from oct.store.alerts import COUNTED
 from oct.store.events import Event
 
-_SUBJECTS = 100
-"""Told apart in a minute, whatever is sent."""
 _MINUTE_MS = 60_000
 _LOOK_MS = 1_000
 
@@ -38,11 +36,13 @@ class _Subject:
 
 
 class BoundedEvents:
-    """At most `singly` events of a minute and a subject by themselves, and one that counts the rest."""
+    """At most `singly` events of a minute and a subject by themselves, and one that counts the rest; so many `subjects`
+    are told apart in a minute, whatever is sent."""
 
-    def __init__(self, workshop: Workshop, singly: int) -> None:
+    def __init__(self, workshop: Workshop, *, singly: int, subjects: int) -> None:
         self._workshop = workshop
         self._singly = singly
+        self._subjects = subjects
         self._lock = threading.Lock()
         self._seen: dict[_Subject, int] = {}
         self._single: list[Event] = []
@@ -65,7 +65,7 @@ class BoundedEvents:
         subjects already."""
         with self._lock:
             one = _Subject(event.at // _MINUTE_MS, event.kind, tuple(subject.items()))
-            if one not in self._seen and len(self._seen) >= _SUBJECTS:
+            if one not in self._seen and len(self._seen) >= self._subjects:
                 one = _Subject(one.minute, one.kind, tuple(crowded.items()))
             self._seen[one] = seen = self._seen.get(one, 0) + 1
             if seen <= self._singly:

@@ -13,12 +13,15 @@ from oct.steps.journal.bounded import BoundedEvents
 from oct.steps.workshop import Workshop
 from oct.store.events import Event
 
+_SUBJECTS = 20
+"""Addresses and reasons of a minute: a flood from everywhere is a few rows as well."""
+
 
 class TurnedAway(BoundedEvents):
     """The step: `note` is called from any thread; it neither waits nor fails."""
 
     def __init__(self, workshop: Workshop) -> None:
-        super().__init__(workshop, 1)
+        super().__init__(workshop, singly=1, subjects=_SUBJECTS)
 
     def note(self, peer: str, status: int, why: str, page: str = "", actor: str = "") -> None:
         """A peer (IP address) was answered `status` for the reason of this code; `page` as an event may say it (J4)."""
