@@ -20,7 +20,7 @@ from oct.store.engine import Store, open_store
 from tests.journeys.golden import CLAIMS, PKI
 from tests.journeys.outside import Outside
 from tests.journeys.waiting import PATIENCE_S, until
-from tests.journeys.world import OCT_PROGRAM, ROOT, commanded, free_port, operate
+from tests.journeys.world import OCT_PROGRAM, RETRY, ROOT, commanded, free_port, operate
 
 _RESTART_S = 0.3
 
@@ -39,7 +39,7 @@ class Fleet:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         lines = {
             "oct": 'number = "552100554"\naddress = "oct@concentrateur.example"\nname = "Concentrateur essai"',
-            "delivery": f'relay = "127.0.0.1:{self.outside.port}"\nretry = ["100ms"]',
+            "delivery": f'relay = "127.0.0.1:{self.outside.port}"\nretry = {RETRY}',
             "store": f'url = "{url}"\npool_size = 5',
             "worker": 'sweep = "500ms"',
         } | sections

@@ -20,7 +20,7 @@ from tests.journeys.waiting import PATIENCE_S, until
 from tests.journeys.world import World
 
 KILLS = 3
-QUEUED = 24
+QUEUED = 12
 SEED = 20_261_120
 PAUSE_S = 0.4
 

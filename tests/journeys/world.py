@@ -7,6 +7,7 @@ insurers got, what arrived in mailboxes.
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import signal
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from oct.cli import main
@@ -32,6 +34,10 @@ from tests.journeys.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 _TRACE = re.compile(r"suivi (\w{6}-\w{8})")
+RETRY = '["100ms", "300ms", "1s"]'
+"""Soon at first; what nobody takes for long costs little."""
+_FIRST_PORT = 10_000 + os.getpid() % 220 * 100
+_PORTS = cycle(range(_FIRST_PORT, _FIRST_PORT + 100))
 OCT_PROGRAM = Path(sys.executable).with_name("oct")
 
 
@@ -101,7 +107,7 @@ class World:
         lines = {
             "oct": 'number = "552100554"\naddress = "oct@concentrateur.example"\nname = "Concentrateur essai"',
             "smtp": f'listen = ["127.0.0.1:{self.port}"]',
-            "delivery": f'relay = "127.0.0.1:{self.outside.port}"\nretry = ["100ms"]',
+            "delivery": f'relay = "127.0.0.1:{self.outside.port}"\nretry = {RETRY}',
             "worker": 'sweep = "200ms"\nprocesses = 1',
         }
         lines |= {name: f"{lines.get(name, '')}\n{more}" for name, more in sections.items()}
@@ -236,7 +242,19 @@ def commanded(directory: Path, *arguments: str) -> tuple[int, str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port of this process's own hundred that nobody listens on now.
+
+    They lie below those that the kernel gives to whoever connects, so that no connection has it when a program that was
+    killed listens again.
+    """
+    return next(port for port in _PORTS if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
