@@ -1,6 +1,6 @@
 """The accounts of the console, for an administrator: open, change, close, give a one-time password, issue tokens.
 
-What opens an account is shown once, on the page that answers the form.
+What opens an account is shown once, on the page that answers the form. Each look at accounts is an event (J3).
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from oct.steps.register.accounts import (
     token_text,
 )
 from oct.store import accounts, sessions
-from oct.web.desk import Desk, DeskGiven
+from oct.web.desk import DeskGiven
 from oct.web.identity import Identity, Right, Role, require
+from oct.web.pages.reader import Reader
 from oct.web.refusals import NotFoundError
 from oct.web.rendering import render
 from oct.web.values import Label, RowNumber, Text, Tick
@@ -39,9 +40,9 @@ Days = Annotated[int, Form(ge=1, le=3650)]
 
 
 @router.get("")
-def list_page(request: Request, desk: DeskGiven, _: Administrator) -> Response:
+def list_page(request: Request, desk: DeskGiven, who: Administrator) -> Response:
     """Every account."""
-    return _list(request, desk)
+    return _list(Reader(request, desk.workshop, who))
 
 
 @router.post("")
@@ -61,14 +62,14 @@ def add(
         with work.store.begin() as conn:
             open_account(conn, login, nom, role, once, payloads=contenus, now=work.clock(), actor=who.actor)
     except RuleError as error:
-        return _list(request, desk, wrong=error.sentence)
+        return _list(Reader(request, desk.workshop, who), wrong=error.sentence)
     return _told(request, login, "Mot de passe provisoire", once.password)
 
 
 @router.get("/{login}")
-def account_page(request: Request, desk: DeskGiven, _: Administrator, login: str, fait: str = "") -> Response:
+def account_page(request: Request, desk: DeskGiven, who: Administrator, login: str, fait: str = "") -> Response:
     """One account."""
-    return _account(request, desk, login, done=_DONE.get(fait, ""))
+    return _account(Reader(request, desk.workshop, who), login, done=_DONE.get(fait, ""))
 
 
 @router.post("/{login}")
@@ -88,7 +89,7 @@ def change(
             account = account_named(conn, login)
             change_account(conn, account, now=work.clock(), actor=who.actor, name=nom, role=role, payloads=contenus)
     except RuleError as error:
-        return _account(request, desk, login, wrong=error.sentence)
+        return _account(Reader(request, desk.workshop, who), login, wrong=error.sentence)
     return _back(login, "compte")
 
 
@@ -116,7 +117,7 @@ def close(request: Request, desk: DeskGiven, who: Administrator, login: str) -> 
         with desk.workshop.store.begin() as conn:
             close_account(conn, account_named(conn, login), now=desk.workshop.clock(), actor=who.actor)
     except RuleError as error:
-        return _account(request, desk, login, wrong=error.sentence)
+        return _account(Reader(request, desk.workshop, who), login, wrong=error.sentence)
     return _back(login, "ferme")
 
 
@@ -147,7 +148,7 @@ def add_token(
                 actor=who.actor,
             )
     except RuleError as error:
-        return _account(request, desk, login, wrong=error.sentence)
+        return _account(Reader(request, desk.workshop, who), login, wrong=error.sentence)
     return _told(request, login, f"Jeton « {libelle} »", text)
 
 
@@ -172,22 +173,21 @@ def _back(login: str, what: str) -> RedirectResponse:
     return RedirectResponse(f"/comptes/{login}?fait={what}", status_code=303)
 
 
-def _list(request: Request, desk: Desk, *, wrong: str = "") -> Response:
-    with desk.workshop.store.read() as conn:
+def _list(reader: Reader, *, wrong: str = "") -> Response:
+    with reader.workshop.store.read() as conn:
         every = accounts.list_all(conn)
-    return render(request, "users.html", status=422 if wrong else 200, accounts=every, wrong=wrong)
+    return reader.page("users.html", status=422 if wrong else 200, accounts=every, wrong=wrong)
 
 
-def _account(request: Request, desk: Desk, login: str, *, wrong: str = "", done: str = "") -> Response:
-    with desk.workshop.store.read() as conn:
+def _account(reader: Reader, login: str, *, wrong: str = "", done: str = "") -> Response:
+    with reader.workshop.store.read() as conn:
         account = accounts.by_login(conn, login)
         if account is None:
             raise NotFoundError
         tokens = sessions.tokens(conn, account.id)
         enrolled = accounts.factor(conn, account.id, confirmed=True) is not None
-    status, now = (422 if wrong else 200), desk.workshop.clock()
-    return render(
-        request,
+    status, now = (422 if wrong else 200), reader.workshop.clock()
+    return reader.page(
         "user.html",
         status=status,
         account=account,

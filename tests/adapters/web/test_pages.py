@@ -31,7 +31,7 @@ def paths(there: Traffic) -> list[str]:
         f"/retours/{there.returned}", "/retenues", "/retenues?closes=true", f"/retenues/{there.hold}",
         f"/retenues/{there.closed_hold}", "/praticiens", f"/praticiens/{PS}", "/assureurs",
         f"/assureurs/{there.insurer}", "/certificats", "/journal", "/journal/0", "/journal/tetes", "/journal/tetes/1",
-        "/export", "/acces", f"/messages/{TRACE}/contenu",
+        "/export", "/acces", f"/messages/{TRACE}/contenu", "/comptes", "/comptes/chef",
     ]  # fmt: skip
 
 
