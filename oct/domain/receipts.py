@@ -152,7 +152,11 @@ def _count(number: int, noun: str) -> str:
 
 def _wrapped(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
-        indent = "  " if line.startswith(("- ", "  ")) else ""
         shown = line.translate(_UNPRINTABLE)
-        wrapped = textwrap.wrap(shown, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
-        yield from (part.replace(_NBSP, " ") for part in wrapped or [""])
+        parts = _parts(shown) if len(shown) > _WIDTH else [shown.rstrip(" ")]
+        yield from (part.replace(_NBSP, " ") for part in parts)
+
+
+def _parts(line: str) -> list[str]:
+    indent = "  " if line.startswith(("- ", "  ")) else ""
+    return textwrap.wrap(line, _WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]

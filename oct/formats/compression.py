@@ -33,6 +33,8 @@ _PIECE = 64 * 1024
 _CHUNK = 1024 * 1024
 _MOST_MEMBERS = 64
 _PADDING = b"\0\r\n "
+_LEVEL = 3
+"""Of zlib-ng: a twentieth more octets than by its level 6, in two thirds of its time."""
 
 
 class Compression(StrEnum):
@@ -75,13 +77,13 @@ def inflate(data: bytes, limit: int) -> bytes:
     return bare.getvalue()
 
 
-def deflate(pieces: Iterable[bytes | memoryview], kind: Compression, level: int = 6) -> bytes:
+def deflate(pieces: Iterable[bytes | memoryview], kind: Compression) -> bytes:
     """The pieces compressed as one, as `kind` says; the same pieces always give the same bytes (gzip carries no date,
     no name)."""
     if kind is Compression.NONE:
         return b"".join(pieces)
     window = _GZIP_WINDOW if kind is Compression.GZIP else zlib.MAX_WBITS
-    engine = zlib_ng.compressobj(level, zlib.DEFLATED, window)
+    engine = zlib_ng.compressobj(_LEVEL, zlib.DEFLATED, window)
     return b"".join([*map(engine.compress, pieces), engine.flush()])
 
 
