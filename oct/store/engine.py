@@ -11,18 +11,23 @@ the driver's error and its SQLSTATE travel as a note, for the log.
 
 from __future__ import annotations
 
+import select
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from oct.errors import ConfigurationError, StoreError
+
+if TYPE_CHECKING:
+    import psycopg
 
 WAIT_S = 30
 """How long a writer waits for its turn, and a connection for a free place in the pool, in seconds."""
@@ -53,6 +58,7 @@ _SESSION = " ".join(
 """What PostgreSQL gives up, so that a process which hangs or a network that swallows holds nobody for ever."""
 
 _BEGIN = "sqlite_begin"
+_IDLE = "idle"
 _FULL = {"SQLITE_FULL", "53100"}
 
 
@@ -131,9 +137,10 @@ def open_store(url: str, *, pool_size: int = 10) -> Store:
         event.listen(engine, "begin", _begin_sqlite)
         return Store(engine)
     options["connect_args"] = {"connect_timeout": CONNECT_S, "options": _SESSION}
-    return Store(
-        create_engine(parsed.set(drivername="postgresql+psycopg"), hide_parameters=True, pool_pre_ping=True, **options)
-    )
+    engine = create_engine(parsed.set(drivername="postgresql+psycopg"), hide_parameters=True, **options)
+    event.listen(engine, "checkin", _came_back)
+    event.listen(engine, "checkout", _check_alive)
+    return Store(engine)
 
 
 def check_url(url: str) -> URL:
@@ -159,6 +166,20 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin_sqlite(conn: Connection) -> None:
     conn.exec_driver_sql(conn.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+def _came_back(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.info[_IDLE] = True
+
+
+def _check_alive(connection: psycopg.Connection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    """A server that ends an idle session says so, and the system does when it died: then there is something to read.
+    The pool replaces the connection. Asking the server each time would double the cost of a small transaction."""
+    if entry.info.get(_IDLE):
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        if poll.poll(0):
+            raise DisconnectionError
 
 
 @contextmanager

@@ -81,6 +81,22 @@ def test_a_database_that_is_away_is_a_store_error_to_retry(tmp_path: Path) -> No
         pass
 
 
+def test_sessions_that_the_server_ended_are_replaced_before_anybody_uses_them(postgres_url: str) -> None:
+    """A PostgreSQL that was restarted costs no message its 250."""
+    store = open_store(postgres_url)
+    with store.begin() as one, store.begin() as other:
+        sessions = [conn.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for conn in (one, other)]
+    server = open_store(postgres_url)
+    with server.begin() as conn:
+        for session in sessions:
+            assert conn.exec_driver_sql("SELECT pg_terminate_backend(%s, 5000)", (session,)).scalar_one()
+    for _ in sessions:
+        with store.read() as conn:
+            assert conn.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() not in sessions
+    store.close()
+    server.close()
+
+
 def test_a_full_disk_has_its_own_code(sqlite_url: str) -> None:
     """P3: the door answers 452 by it."""
     store = open_store(sqlite_url)
