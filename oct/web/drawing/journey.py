@@ -16,7 +16,7 @@ from oct.domain.journey import AWAITING, ConsignmentState, LotState, MessageStat
 from oct.domain.model import LotKind
 from oct.store.consignments import Consignment
 from oct.store.lots import Lot
-from oct.store.returns import LotAnswer, Return, ReturnState
+from oct.store.returns import LotAnswer, Progress, Return, ReturnState
 from oct.store.story import Story
 
 _REPLY = 60
@@ -157,18 +157,21 @@ def _answers(story: Story, carried: Sequence[Lot]) -> Iterator[Step]:
         ]
         given = [(one, answers) for one, answers in told if answers]
         if given:
-            yield _answer(*given[-1], more=len(given) - 1)
+            yield _answer(story, *given[-1], more=len(given) - 1)
         elif kind == "ARL":
             yield from _silence(carried)
 
 
-def _answer(one: Return, answers: Sequence[LotAnswer], *, more: int) -> Step:
+def _answer(story: Story, one: Return, answers: Sequence[LotAnswer], *, more: int) -> Step:
     outcomes = sorted({answer.outcome for answer in answers})
     said = ", ".join(words.word(words.LOT, outcome) for outcome in outcomes)
-    bad = any(outcome in {LotState.REFUSED, LotState.REJECTED} for outcome in outcomes)
+    progress = story.progress[one.id]
+    refused = any(outcome in {LotState.REFUSED, LotState.REJECTED} for outcome in outcomes)
     codes = ", ".join(sorted({answer.code for answer in answers if answer.code}))
     others = f"et {_count(more, 'autre')} avant" if more else ""
-    return Step(one.kind, (said, codes, others), one.received_at, Tone.BAD if bad else Tone.GOOD)
+    reached = words.word(words.RETURN, progress)
+    bad = refused or progress == Progress.FAILED
+    return Step(one.kind, (said, codes, others, reached), one.received_at, Tone.BAD if bad else Tone.GOOD)
 
 
 def _silence(carried: Sequence[Lot]) -> Iterator[Step]:

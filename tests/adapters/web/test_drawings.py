@@ -20,7 +20,7 @@ from oct.store.consignments import Consignment
 from oct.store.holds import Hold, HoldSubject
 from oct.store.lots import Lot
 from oct.store.messages import Message
-from oct.store.returns import LotAnswer, Return, ReturnState
+from oct.store.returns import LotAnswer, Progress, Return, ReturnState
 from oct.store.story import Story
 from oct.web.drawing.flow_chart import flow_chart
 from oct.web.drawing.journey import journey_of
@@ -64,6 +64,7 @@ STORIES = {
         lots=(LOT,),
         consignments=(SENT, ART),
         returns=((ARL, [LotAnswer(1, LotState.ACKNOWLEDGED)]), (RSP, [LotAnswer(1, LotState.PAID, "", "Payé")])),
+        progress={1: Progress.SENT, 2: Progress.WAITING},
     ),
     "split": story(
         lots=(
@@ -90,6 +91,7 @@ STORIES = {
             (ARL, [LotAnswer(1, LotState.REFUSED, "1070", "Lot déjà reçu")]),
             (RSP, [LotAnswer(1, LotState.REJECTED)]),
         ),
+        progress={1: Progress.FETCHED, 2: Progress.FAILED},
     ),
     "grouped": story(
         lots=(replace(LOT, consignment_id=9, state=LotState.DELIVERED),),
@@ -154,6 +156,7 @@ any_story = st.builds(
         lots=tuple(carried),
         consignments=tuple(sent),
         returns=tuple(told),
+        progress={ARL.id: why},
         holds=(replace(HOLD, sentence=why, subject=why),),
     ),
     texts, texts, st.lists(lots, max_size=4), st.lists(sendings, max_size=4), st.lists(answers, max_size=3), texts,
