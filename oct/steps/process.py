@@ -43,19 +43,21 @@ _MOST_BYTES = 1 << 20
 def process(workshop: Workshop, claimed: Sequence[Message], owner: str) -> None:
     """Brings every claimed message of a practitioner to its outcome. StoreError when the database is away."""
     for some in by_weight(claimed, _MOST_BYTES):
-        while some:
-            some = _process_some(workshop, some, owner)
+        left = _process_some(workshop, some, owner, presumed_new=True)
+        while left:
+            left = _process_some(workshop, left, owner, presumed_new=False)
 
 
-def _process_some(workshop: Workshop, claimed: Sequence[Message], owner: str) -> list[Message]:
-    """Settles and writes messages; gives those that another sending overtook, to be settled again (D2)."""
+def _process_some(workshop: Workshop, claimed: Sequence[Message], owner: str, *, presumed_new: bool) -> list[Message]:
+    """Settles and writes messages; gives those of which there is another sending that was not seen, to be settled
+    again (D2)."""
     with workshop.store.read() as conn:
         snapshot = workshop.registry.current(conn)
         contents = payloads.get_many(conn, workshop.vault, [message.payload_id for message in claimed])
         answered = consignments.with_art(conn, [message.id for message in claimed])
     settled = []
     for message in claimed:
-        outcome = _settle(workshop, message, partial(contents.pop, message.payload_id), snapshot)
+        outcome = _settle(workshop, message, partial(contents.pop, message.payload_id), snapshot, presumed_new)
         settled.append(_Settled(message, outcome, _receipt(workshop, message, outcome, snapshot, answered)))
     admitted, overtaken = [], []
     with workshop.store.begin() as conn:
@@ -78,13 +80,15 @@ class _Settled:
     text: SealedText
 
 
-def _settle(workshop: Workshop, message: Message, take: Callable[[], bytes], snapshot: Snapshot) -> Outcome:
+def _settle(
+    workshop: Workshop, message: Message, take: Callable[[], bytes], snapshot: Snapshot, presumed_new: bool
+) -> Outcome:
     practitioner = snapshot.by_id[known_account(message)]
     receipt = blank_receipt(workshop, message, practitioner)
     if message.attempts > workshop.rules.tries:
         return _held(receipt, "ouverture-interrompue", "Le traitement de ce message s'est interrompu.")
     try:
-        return settle_claims(workshop, message, take, practitioner, snapshot)
+        return settle_claims(workshop, message, take, practitioner, snapshot, presumed_new=presumed_new)
     except StoreError:
         raise
     except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect holds one message, harms no other

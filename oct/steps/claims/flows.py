@@ -75,9 +75,16 @@ def read_flow(workshop: Workshop, opened: Opened, profile: Profile) -> Flow:
 
 
 def pass_on(
-    workshop: Workshop, message: Message, flow: Flow, practitioner: Practitioner, snapshot: Snapshot
+    workshop: Workshop,
+    message: Message,
+    flow: Flow,
+    practitioner: Practitioner,
+    snapshot: Snapshot,
+    *,
+    presumed_new: bool,
 ) -> Passage:
-    """The passage of a flow. RoutingError or RuleError when its sender is not the account that wrote."""
+    """The passage of a flow, `presumed_new` as lots are (`recognition`). RoutingError or RuleError when its sender is
+    not the account that wrote."""
     if flow.frame is not None:
         check_sender(flow.frame.sender_ps_number, practitioner, snapshot.by_number)
     lot, file = _whole(flow, practitioner, workshop.today()), _file_row(message, flow)
@@ -86,7 +93,7 @@ def pass_on(
     except RoutingError as reason:
         return _waiting(workshop, flow, file, reason, None, lot)
     parcel = Parcel(insurer, (lot,), whole=flow.content)
-    recognised = recognise_plan(workshop, practitioner, Plan(Shape.SOURCE, (parcel,)))
+    recognised = recognise_plan(workshop, practitioner, Plan(Shape.SOURCE, (parcel,)), presumed_new=presumed_new)
     if recognised.plan.known:
         (known,) = recognised.plan.known
         note = noted(known.lot, insurer.label, leaves=False, arls=recognised.arls)

@@ -1,8 +1,9 @@
 """Recognises re-sent lots while a message is settled (D2, D3), and keeps that true until it is written.
 
-`recognise_plan` reads what is remembered of the lots, outside of any transaction that writes. When the message is
-written, `Ledger` tells whether that still stands: the same lots may have been written meanwhile, by another message of
-the same transaction or over another connection; such a message is settled again, and is then recognised.
+Most lots are new, so a message is first presumed to hold none but such. When it is written, `Ledger` tells whether
+that stands. A message of which it does not is settled again, after `recognise_plan` has read what is remembered of its
+lots, outside of any transaction that writes; and again as long as the same lots were written meanwhile, by another
+message of the same transaction or over another connection.
 
 A lot that waits in a hold and comes again gives way to the new sending in the transaction that writes it: it becomes a
 duplicate and leaves the hold, which is closed as `remplace` when nothing is left in it, so that nothing goes out twice
@@ -23,7 +24,7 @@ from oct.clock import paris
 from oct.domain.duplicates import Identity, Verdict
 from oct.domain.model import Practitioner
 from oct.domain.plan import Parcel, Plan, Planned, Waiting
-from oct.domain.recognition import HeldLots, Reemission, identity_of, recognise
+from oct.domain.recognition import HeldLots, Past, Reemission, identity_of, recognise
 from oct.domain.resending_notes import Instants, different, note
 from oct.steps.workshop import Workshop
 from oct.store import sendings
@@ -52,15 +53,19 @@ class Recognised:
     arls: Mapping[int, Consignment] = field(default_factory=dict)
 
 
-def recognise_plan(workshop: Workshop, practitioner: Practitioner, plan: Plan) -> Recognised:
-    """The plan without what need not leave again. StoreError when the database is away."""
+def recognise_plan(workshop: Workshop, practitioner: Practitioner, plan: Plan, *, presumed_new: bool) -> Recognised:
+    """The plan without what need not leave again; `presumed_new`: as if nothing were remembered. StoreError when the
+    database is away."""
     groups: tuple[Parcel | Waiting, ...] = (*plan.parcels, *plan.waiting)
     lots = [lot for group in groups for lot in group.lots]
     identities = frozenset(identity_of(lot) for lot in lots)
+    rules = Reemission(workshop.rules.reemission, workshop.clock(), workshop.rules.silence)
+    if presumed_new:
+        nothing = Basis(practitioner.id, identities, frozenset(), {}, frozenset())
+        return Recognised(recognise(plan, Past(), rules), nothing)
     with workshop.store.read() as conn:
         derived = {lot.digest for lot in lots if lot.derived is not None}
         past = sendings.past_of(conn, practitioner.id, identities, derived)
-        rules = Reemission(workshop.rules.reemission, workshop.clock(), workshop.rules.silence)
         plan = recognise(plan, past, rules)
         accepted = [known.lot.history.first for known in plan.known if _accepted(known.lot)]
         lot_ids = [first.lot_id for first in accepted if first is not None]

@@ -91,9 +91,16 @@ def known_account(message: Message) -> int:
 
 
 def settle_claims(
-    workshop: Workshop, message: Message, take: Callable[[], bytes], practitioner: Practitioner, snapshot: Snapshot
+    workshop: Workshop,
+    message: Message,
+    take: Callable[[], bytes],
+    practitioner: Practitioner,
+    snapshot: Snapshot,
+    *,
+    presumed_new: bool,
 ) -> Outcome:
-    """The outcome of a message. Only surprises are raised; the caller holds the message then.
+    """The outcome of a message, all of whose lots may be `presumed_new` (`recognition`). Only surprises are raised; the
+    caller holds the message then.
 
     `take` hands the received bytes over, once: they are let go as soon as the attachment is decoded.
     """
@@ -105,13 +112,15 @@ def settle_claims(
             return _answered(receipt, answer_request(workshop, message, opened, practitioner, snapshot))
         if profile is not None and profile.kind in OPAQUE:
             flow = read_flow(workshop, opened, profile)
-            return _passed_on(receipt, pass_on(workshop, message, flow, practitioner, snapshot))
+            return _passed_on(
+                receipt, pass_on(workshop, message, flow, practitioner, snapshot, presumed_new=presumed_new)
+            )
         file = read_file(opened.file, workshop.layouts)
         subject = _subject(opened)
         warnings = [*_agreement(subject, file, practitioner, snapshot), *_wrong_keys(workshop, file)]
         context = workshop.split_context(snapshot)
         plan = plan_file(file, practitioner, context)
-        recognised = recognise_plan(workshop, practitioner, plan)
+        recognised = recognise_plan(workshop, practitioner, plan, presumed_new=presumed_new)
         plan = recognised.plan
         if plan.known:
             check_conservation(file, plan)
