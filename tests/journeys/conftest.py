@@ -87,10 +87,12 @@ def answers(world: World) -> Recorded:
 
 
 @pytest.fixture(scope="session")
-def filled(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+def filled(
+    postgres_server: Postgres, postgres_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Filled]:
     """A PostgreSQL database with the golden practitioners, insurers and certificates."""
     directory, name = tmp_path_factory.mktemp("filling"), f"oct_filled_{uuid4().hex}"
-    fill(directory, postgres_server.create(name))
+    fill(directory, postgres_server.create(name, postgres_template))
     yield Filled(directory, name)
     postgres_server.drop(name)
 
