@@ -8,7 +8,7 @@ the only encoding in which every byte of a received record has a character.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import index
 from typing import Any
@@ -66,6 +66,10 @@ class Field:
             return raw.rjust(self.width, b"0")
         return raw.ljust(self.width, b" ")
 
+    def form(self, place: int) -> str:
+        """The same for str.format: where the value of this place stands, and how it is filled up."""
+        return f"{{{place}!s:{'0>' if self.numeric else '<'}{self.width}}}"
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -75,6 +79,8 @@ class Layout:
     fields: Mapping[str, Field]
     blank: bytes = field(init=False, repr=False)
     """A record of its constants and spaces."""
+    _forms: dict[tuple[str, ...], str] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """By the names of the fields that are given: the record as a text to be filled in."""
 
     def __post_init__(self) -> None:
         record = bytearray(b" " * RECORD)
@@ -110,7 +116,18 @@ class Layout:
 
     def build(self, **values: str | int) -> bytes:
         """A whole record: constants, the given values, spaces elsewhere."""
-        return self.patch(self.blank, **values)
+        names = tuple(values)
+        form = self._forms.get(names) or self._forms.setdefault(names, self._form(names))
+        record = form.format(*values.values()).encode("latin-1", "replace")
+        return record if len(record) == RECORD else self.patch(self.blank, **values)  # which tells what is too long
+
+    def _form(self, names: Sequence[str]) -> str:
+        """Every field is filled up to its width: a record comes out longer only when a value is, or fields overlap."""
+        pieces, end = list[str](), 0
+        for place, known in sorted(enumerate(map(self.fields.__getitem__, names)), key=lambda one: one[1].first):
+            pieces += [_literal(self.blank[end : known.first - 1]), known.form(place)]
+            end = known.slice.stop
+        return "".join([*pieces, _literal(self.blank[end:])])
 
     def patch(self, record: bytes, **values: str | int) -> bytes:
         """The record with some fields replaced, every other byte as it was."""
@@ -153,6 +170,11 @@ class Layouts:
                 missing += [f"la zone {field} de la table {name}" for field in absent]
         if missing:
             raise ConfigurationError("format-incomplet", f"Le fichier des formats n'a pas {', ni '.join(missing)}.")
+
+
+def _literal(octets: bytes) -> str:
+    """What str.format leaves as it is."""
+    return octets.decode("latin-1").replace("{", "{{").replace("}", "}}")
 
 
 def _fields(layout: str, table: Any) -> dict[str, Field]:

@@ -117,3 +117,28 @@ def test_any_text_fits_its_field_or_is_refused(before: bytes, word: str) -> None
         assert after[:4] == before[:4]
         assert after[8:] == before[8:]
         assert len(after) == RECORD
+
+
+ODD = """
+[odd]
+braces = { at = [1, 4], fmt = "A", const = "{0}{" }
+word = { at = [9, 12], fmt = "A" }
+number = { at = [5, 8], fmt = "N" }
+part = { at = [10, 11], fmt = "A" }
+"""
+_ODD = Layouts.from_toml(ODD)["odd"]
+_GIVEN = st.dictionaries(
+    st.sampled_from(["number", "word", "part"]), st.one_of(st.text(max_size=5), st.integers(0, 99_999))
+)
+
+
+@given(_GIVEN)
+def test_a_built_record_is_a_blank_one_patched_whatever_its_fields(values: dict[str, str | int]) -> None:
+    """Constants of any characters, fields that overlap, and the same refusal of what is too long."""
+    try:
+        expected = _ODD.patch(_ODD.blank, **values)
+    except FormatError as fault:
+        with pytest.raises(FormatError, match=fault.code):
+            _ODD.build(**values)
+    else:
+        assert _ODD.build(**values) == expected
