@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from oct.settings import Settings, load
 from tests.journeys.waiting import until
@@ -69,6 +70,32 @@ def test_ringing_neither_waits_nor_fails_when_the_broker_is_away() -> None:
     ringer.start()
     ringer.ring(range(30_000))
     ringer.stop()
+
+
+def asks_for_a_password(broker: Broker) -> str:
+    """From now on; its URL with another one than it wants."""
+    with socket.create_connection(broker.address, timeout=5) as connection:
+        connection.sendall(b"CONFIG SET requirepass juste\r\n")
+        assert connection.recv(16).startswith(b"+OK")
+    return broker.url.replace("redis://", "redis://:faux@")
+
+
+@pytest.mark.parametrize("trouble", ["nobody there", "wrong password"])
+def test_a_broker_that_is_not_to_be_had_at_the_start_is_said_once_with_what_to_do(broker: Broker, trouble: str) -> None:
+    """Bad configuration gets one line (issue 4); the door goes on without it, so it is no reason not to start."""
+    url = asks_for_a_password(broker)
+    if trouble == "nobody there":
+        broker.kill()
+    with capture_logs() as said:
+        ringer = Ringer(make_app(settings(url)), batch=20)
+        ringer.start()
+        ringer.ring([1])
+        until("it is said", lambda: bool(said))
+        ringer.stop()
+    assert [(one["event"], one["conseil"]) for one in said] == [
+        ("file-d-attente-injoignable", "vérifiez [queue] url")
+    ]  # fmt: skip
+    assert "faux" not in str(said)
 
 
 def test_a_broker_that_accepts_and_does_not_answer_holds_nobody() -> None:
