@@ -1,7 +1,8 @@
 """P7 at length: 30 messages a second for 30 minutes through the whole concentrator, its memory and its files flat.
 
-`python -m tests.soak.steady [--minutes N] [--rate N]`. Memory is that of the program's processes together (what they
-share counted once), compared between the end of the fifth minute and the end. Ends with 1 when a promise was broken.
+`python -m tests.soak.steady [--minutes N] [--rate N]`. Memory is what the program's processes hold of their own, what
+they share counted once and mapped files left out (other programs share those), compared between the end of the fifth
+minute and the end. Ends with 1 when a promise was broken.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def weigh(pids: Iterable[int]) -> Weight:
     for pid in pids:
         with suppress(OSError):  # it may end while it is weighed
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
-            memory += 1024 * next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+            memory += 1024 * next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss_Anon:"))
             files += len(list(Path(f"/proc/{pid}/fd").iterdir()))
     return Weight(memory, files)
 
