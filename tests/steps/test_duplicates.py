@@ -227,6 +227,17 @@ def test_two_sendings_claimed_together_see_each_other(pieces: Rig) -> None:
     assert pieces.arrived() == contents(ONE, TWO)
 
 
+def test_of_sendings_claimed_together_the_later_one_is_recognised(pieces: Rig) -> None:
+    """D2, D3: the earlier one holds an old lot too, so it is settled twice; the later one waits for it."""
+    other = replace(ONE, claims=(Claim(1, patient=12),))
+    pieces.submit(TWO)
+    for batches in ([TWO, ONE], [other]):
+        assert pieces.receive(mail(file_of(batches)), ADDRESS).code == 250
+    pieces.work()
+    assert pieces.arrived() == contents(TWO, ONE, other)
+    assert ["avec un autre contenu" in text for text in pieces.texts[-2:]] == [False, True]
+
+
 def test_parallel_sendings_of_the_same_lots_are_forwarded_once(pieces: Rig) -> None:
     """D2: settled at the same moment by several threads, none of which sees the others' lots before it writes."""
     for _ in range(6):

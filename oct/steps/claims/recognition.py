@@ -88,17 +88,22 @@ class Ledger:
             sendings.lock(conn, wanted.keys(), holds)
         self._held = sendings.held_lots(conn, holds)
         self._standing = sendings.standing(conn, wanted) if wanted else {}
-        self._written: set[tuple[int, Identity]] = set()
+        self._asked: set[tuple[int, Identity]] = set()
 
     def admits(self, basis: Basis) -> bool:
-        """Whether the message may be written as it was settled; if so, it counts as written."""
+        """Whether the message may be written as it was settled; if so, it counts as written.
+
+        To be asked in the order of arrival: a message that has lots of an earlier one waits for it, admitted or not, so
+        that of two sendings it is the later one that is recognised.
+        """
         keys = {(basis.practitioner_id, identity) for identity in basis.identities}
         rows = frozenset[tuple[int, str]]().union(*(self._standing.get(key, frozenset()) for key in keys))
-        if keys & self._written or rows != basis.rows:
+        waits = not keys.isdisjoint(self._asked)
+        self._asked |= keys
+        if waits or rows != basis.rows:
             return False
         if any(self._held.get(hold_id) != held for hold_id, held in basis.holds.items()):
             return False
-        self._written |= keys
         for hold_id in basis.divided:
             del self._held[hold_id]
         return True
