@@ -3,7 +3,8 @@
 Takes a URL (`sqlite:///…` or `postgresql+psycopg://…`) and gives a `Store`, which hands out write and read
 transactions as SQLAlchemy connections. Durability is decided here and nowhere else: SQLite runs in WAL with
 `synchronous=FULL` (with NORMAL a power cut loses acknowledged commits), its writers queue up at `BEGIN IMMEDIATE`,
-and inside one process they take turns on a lock, which is fair where SQLite's own waiting is not.
+and before that they take turns on locks of ours, within a process and between them: SQLite's own waiting is neither
+fair nor quick.
 
 Fails with `StoreError` only, whose sentence is fixed: neither SQL nor a value ever leaves this file. The class of
 the driver's error and its SQLSTATE travel as a note, for the log.
@@ -11,11 +12,15 @@ the driver's error and its SQLSTATE travel as a note, for the log.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import select
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -34,6 +39,9 @@ WAIT_S = 30
 
 CONNECT_S = 10
 """How long opening a connection to PostgreSQL may take, in seconds."""
+
+_LOOK_S = 0.0005
+"""How often a writer looks whether another process is done."""
 
 _FORGET_MS = 500
 """How long the emptying of the write-ahead log may wait for readers, and keep writers waiting."""
@@ -116,9 +124,10 @@ class Store:
             yield
             return
         if not self._turn.acquire(timeout=WAIT_S):
-            raise StoreError("base-occupee", "La base de données est occupée. L'opération sera tentée à nouveau.")
+            raise _busy()
         try:
-            yield
+            with _alone(Path(self.engine.url.database or "").with_suffix(".turn")):
+                yield
         finally:
             self._turn.release()
 
@@ -168,6 +177,34 @@ def _begin_sqlite(conn: Connection) -> None:
     conn.exec_driver_sql(conn.get_execution_options().get(_BEGIN, "BEGIN"))
 
 
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keeps the writers of other processes waiting, by a lock on an empty file beside the database: the system ends it
+    with whoever holds it. SQLite alone would sleep longer and longer between two looks."""
+    try:
+        place = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
+    except OSError:  # the file is another user's, or SQLite will say what is wrong
+        yield
+        return
+    try:
+        end = time.monotonic() + WAIT_S
+        while not _locked(place):
+            if time.monotonic() > end:
+                raise _busy()
+            time.sleep(_LOOK_S)
+        yield
+    finally:
+        os.close(place)
+
+
+def _locked(place: int) -> bool:
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _came_back(_connection: object, entry: ConnectionPoolEntry) -> None:
     entry.info[_IDLE] = True
 
@@ -201,6 +238,10 @@ def _declare(error: DBAPIError) -> StoreError:
     if isinstance(error, OperationalError | InterfaceError):
         return _unavailable()
     return StoreError("base-refus", "La base de données a refusé l'opération. Elle sera tentée à nouveau.")
+
+
+def _busy() -> StoreError:
+    return StoreError("base-occupee", "La base de données est occupée. L'opération sera tentée à nouveau.")
 
 
 def _unavailable() -> StoreError:

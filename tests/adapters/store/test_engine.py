@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
 
 from oct.errors import ConfigurationError, Fate, StoreError
-from oct.store.counters import advance
+from oct.store import engine
+from oct.store.counters import advance, value
 from oct.store.engine import Store, open_store
+from oct.store.numbering import reserve
 from oct.store.tables import practitioner_numbers, sequences
 
 
@@ -79,6 +83,29 @@ def test_a_database_that_is_away_is_a_store_error_to_retry(tmp_path: Path) -> No
     away = open_store(f"postgresql+psycopg://oct@/oct?host={tmp_path}")
     with pytest.raises(StoreError), away.begin():
         pass
+
+
+def test_writers_of_several_processes_take_turns_on_sqlite(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The turn ends with whoever has it, and somebody who never gives it back keeps nobody for ever."""
+    one, other = open_store(sqlite_url), open_store(sqlite_url)
+    with ThreadPoolExecutor(1) as pool:
+        with one.begin() as conn:
+            waiting = pool.submit(reserve, other, "a", 1)
+            assert advance(conn, "a") == 1
+        assert waiting.result() == range(2, 3)
+    turn = next(tmp_path.glob("*.turn"))
+    with turn.open("rb") as hung:
+        fcntl.flock(hung, fcntl.LOCK_EX)
+        monkeypatch.setattr(engine, "WAIT_S", 0.01)
+        with pytest.raises(StoreError, match="base-occupee"), other.begin():
+            raise AssertionError
+        with other.read() as conn:
+            assert value(conn, "a") == 2
+    assert reserve(other, "a", 1) == range(3, 4)
+    one.close()
+    other.close()
 
 
 def test_sessions_that_the_server_ended_are_replaced_before_anybody_uses_them(postgres_url: str) -> None:
