@@ -16,7 +16,7 @@ from operator import itemgetter
 
 from oct.errors import Place
 from oct.formats.b2_lots import Invoice, Lot, LotReader, fault
-from oct.formats.layouts import RECORD, Layouts
+from oct.formats.layouts import RECORD, Layouts, characters
 
 __all__ = ["MAX_LOTS", "B2File", "Invoice", "Lot", "framed", "read_file", "read_lots", "write_file"]
 
@@ -79,9 +79,7 @@ def read_file(data: bytes, layouts: Layouts) -> B2File:
     named = opening(first)
     if named != closing(data[-RECORD:]):
         _check_same_sending(data, layouts)
-    sender_type, sender, recipient_type, recipient, application, file_id = (
-        raw.decode("latin-1").strip() for raw in named
-    )
+    sender_type, sender, recipient_type, recipient, application, file_id = map(characters, named)
     return B2File(data, sender_type, sender, recipient_type, recipient, application, file_id, norm, lots)
 
 

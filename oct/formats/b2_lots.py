@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from oct.errors import FormatError, Place
-from oct.formats.layouts import RECORD, Layout, Layouts
+from oct.formats.layouts import RECORD, Layout, Layouts, characters
 
 _ONE, _TWO, _FOUR, _FIVE, _SIX = b"12456"
 _BLANK, _AMC = b" M"
@@ -189,7 +189,7 @@ class LotReader:
             if data[offset + begin : offset + end] != shared:
                 self._check_same(offset, ps, number)
             if data[offset + mark] == _AMC:
-                amc_number = data[offset : offset + RECORD][at.amc].decode("latin-1").strip()
+                amc_number = characters(data[offset : offset + RECORD][at.amc])
             offset += RECORD
         first_line = offset
         while data[offset] == _FOUR:
@@ -208,7 +208,7 @@ class LotReader:
             twos += kind == _TWO
             fours += kind == _FOUR
             if kind == _TWO and data[offset + at.complement] == _AMC:
-                amc_number = data[offset : offset + RECORD][at.amc].decode("latin-1").strip()
+                amc_number = characters(data[offset : offset + RECORD][at.amc])
             offset += RECORD
         self._offset = offset
         return twos, fours, amc_number
@@ -363,4 +363,4 @@ def _positions(layouts: Layouts, establishment: bool) -> _Positions:
 
 
 def _texts(raws: tuple[bytes, ...]) -> tuple[str, ...]:
-    return tuple([raw.decode("latin-1").strip() for raw in raws])
+    return tuple([characters(raw) for raw in raws])

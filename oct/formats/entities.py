@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any
 
 from oct.errors import ConfigurationError, FormatError, Place
+from oct.formats.layouts import characters
 
 HEAD = 5
 """Bytes of the code and the level."""
@@ -151,7 +152,7 @@ class Entities:
     def text(self, entity: Entity, field: str) -> str:
         """A field without the spaces around it; blank when the entity is too short to hold it, or does not have it."""
         where = self.layout(entity).fields.get(field)
-        return "" if where is None else entity.raw[: -len(END)][where].decode("latin-1").strip()
+        return "" if where is None else characters(entity.raw[: -len(END)][where])
 
     def number(self, entity: Entity, field: str) -> int:
         """A field as a number, 0 when it is blank. FormatError, with its position, when it is anything else."""

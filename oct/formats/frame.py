@@ -87,7 +87,7 @@ def read_frame(data: bytes, layouts: Layouts) -> ReturnFrame:
         raise FormatError("cadre-sans-999", "Le fichier ne se termine pas par un enregistrement 999.")
     _check_repeated(header, trailer, layouts)
     layout = layouts["file_header"]
-    zone = layout.raw(header, "sesam_zone").decode("latin-1")
+    zone = layout.raw(header, "sesam_zone").replace(b"\0", b" ").decode("latin-1")
     return ReturnFrame(
         sender_type=layout.text(header, "sender_type"),
         sender_number=layout.text(header, "sender_number"),

@@ -38,6 +38,12 @@ _RECORDS = {
 """How a sentence names a record, by the name of its table; another one is named by that alone."""
 
 
+def characters(raw: bytes) -> str:
+    """A field decoded, without the spaces around it. A NUL is a space: mainframes leave it where nothing was written,
+    and PostgreSQL keeps none in a text."""
+    return raw.replace(b"\0", b" ").decode("latin-1").strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field: its 1-based position and length in bytes, its place in the record, its format (N or A)."""
@@ -99,7 +105,7 @@ class Layout:
 
     def text(self, record: bytes, field: str) -> str:
         """The field decoded, without the spaces around it."""
-        return record[self.fields[field].slice].decode("latin-1").strip()
+        return characters(record[self.fields[field].slice])
 
     def number(self, record: bytes, field: str, *, record_number: int | None = None, rule: str = "L7") -> int:
         """The field as a number. FormatError, with its place, when it holds anything but digits."""

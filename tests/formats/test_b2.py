@@ -89,6 +89,14 @@ def test_amounts_left_blank_are_zero() -> None:
     assert read_file(data, LAYOUTS).lots[1].amc == 0
 
 
+def test_a_nul_is_read_as_a_space_and_stays_in_the_bytes() -> None:
+    """L1: PostgreSQL keeps no NUL in a text, and would refuse the message each time it is tried."""
+    data = put(put(FILE, 128 + 17, "\0" * 3), 2 * 128 + 51, "42\0").replace(b"F00001", b"F0001\0")
+    file = read_file(data, LAYOUTS)
+    assert (file.file_id, file.lots[0].organism, file.lots[0].invoices[0].caisse) == ("F0001", "", "42")
+    assert file.content(file.lots[0]) == data[128 : 128 + len(TWO_LOTS[0].content())]
+
+
 def test_the_trailer_may_pad_its_values_otherwise_than_the_header() -> None:
     assert read_file(altered(17, 28, "552100554     "), LAYOUTS).recipient_number == "00000552100554"
 
