@@ -73,6 +73,13 @@ def postgres_url(postgres_shelf: Shelf) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def new_postgres_url(postgres_shelf: Shelf) -> Iterator[str]:
+    """A migrated PostgreSQL database that nobody had: how it reads depends on how large its tables ever were."""
+    with postgres_shelf.lend(new=True) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """A migrated database of the test's own: the test runs once with each kind."""

@@ -70,9 +70,9 @@ class Shelf:
         """What the migrations write: how, and each row."""
 
     @contextmanager
-    def lend(self) -> Iterator[str]:
-        """The URL of a database, as `oct migrate` leaves it."""
-        one = self._free.pop() if self._free else self._made()
+    def lend(self, *, new: bool = False) -> Iterator[str]:
+        """The URL of a database, as `oct migrate` leaves it; `new`: one that nobody had before."""
+        one = self._free.pop() if self._free and not new else self._made()
         try:
             yield one.url
         finally:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, event, text
 
 from oct.domain.model import ReturnMode
@@ -48,6 +49,11 @@ ONE, TWO = Batch((Claim(1),), 1), Batch((Claim(2), Claim(3)), 2)
 FAR = Batch((Claim(4, ("01", "011", "0000")),), 3, organism="011")
 SPLIT = Batch((enriched(8),), 8)
 LOST = Batch((Claim(9, ("01", "999", "0000")),), 9, organism="999")
+
+
+@pytest.fixture
+def postgres_url(new_postgres_url: str) -> str:
+    return new_postgres_url
 
 
 @contextmanager

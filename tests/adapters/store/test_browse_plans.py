@@ -61,6 +61,11 @@ PAGES: dict[str, Callable[[Connection, str], Any]] = {
 
 
 @pytest.fixture
+def postgres_url(new_postgres_url: str) -> str:
+    return new_postgres_url
+
+
+@pytest.fixture
 def conn(store: Store) -> Iterator[Connection]:
     """A few rows, and a planner that takes an index wherever there is one for it."""
     with store.begin() as opened:

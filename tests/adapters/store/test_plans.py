@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, event
 
 from oct.store import (
@@ -84,6 +85,11 @@ PARTIAL = {
     "ix_consignments_gathering",
 }
 """They hold only what waits, so reading one whole is what is wanted."""
+
+
+@pytest.fixture
+def postgres_url(new_postgres_url: str) -> str:
+    return new_postgres_url
 
 
 def test_no_hot_query_reads_a_whole_table(store: Store) -> None:
