@@ -15,10 +15,12 @@ from pathlib import Path
 
 
 def described(surprise: BaseException) -> dict[str, object]:
-    """What a log may say of an exception that nobody declared: its type and where, never its text or its values."""
+    """What a log may say of an exception that nobody declared: its type and where, never its text or its values. The
+    notes of a declared one are made for the log."""
     frames = traceback.extract_tb(surprise.__traceback__)
+    notes = getattr(surprise, "__notes__", []) if isinstance(surprise, OctError) else []
     return {
-        "error": type(surprise).__name__,
+        "error": ", ".join([type(surprise).__name__, *notes]),
         "where": [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
     }
 
@@ -133,6 +135,13 @@ class StoreError(OctError):
     """The database is away, behind its schema, or full."""
 
     fate = Fate.RETRY
+
+
+class StoreRefusalError(StoreError):
+    """The database is there and refuses what it is asked: the same again would be refused again. Whoever tries anew
+    when a database is away must not here: it is for a person."""
+
+    fate = Fate.HOLD
 
 
 class ConfigurationError(OctError):

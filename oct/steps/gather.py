@@ -6,8 +6,8 @@ sealed outside of any transaction; then the sealed message, the lots that it now
 waited and the events of both directions are written at once. A crash before that leaves the files waiting; a second
 process that made the same finds them gone, and writes nothing.
 
-Failure: without a good certificate (H8), when the file does not hold what was received (L1) or cannot be made, each
-file waits in a hold of its own, as it would have after processing, and its practitioner is told; `oct.steps.release`
+Failure: without a good certificate (H8), when the file does not hold what was received (L1), cannot be made or is
+refused by the database, each file waits in a hold of its own, as it would have after processing, and its practitioner is told; `oct.steps.release`
 lets it leave.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -24,11 +25,11 @@ from oct.domain.later_texts import withheld
 from oct.domain.model import Insurer
 from oct.domain.outgoing import OutgoingFile
 from oct.envelope.sealing import Sealed
-from oct.errors import OctError, RoutingError
+from oct.errors import OctError, RoutingError, StoreRefusalError
 from oct.formats.subject import version_in
 from oct.steps.claims.dispatch import seal_outgoing
 from oct.steps.concerned import Concerned, concerned_by, tell_each
-from oct.steps.custody import attempt
+from oct.steps.custody import attempt, unless_refused
 from oct.steps.texts import write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, gatherings, holds, lots, messages, payloads
@@ -73,7 +74,7 @@ def gather(workshop: Workshop) -> int:
         snapshot = workshop.registry.current(conn) if keys else None
     if snapshot is None:
         return 0
-    return sum(_send_off(workshop, key, snapshot) for key in keys)
+    return sum(unless_refused(partial(_send_off, workshop, key, snapshot)) for key in keys)
 
 
 def _send_off(workshop: Workshop, key: str, snapshot: Snapshot) -> int:
@@ -92,10 +93,13 @@ def _together(workshop: Workshop, waiting: Sequence[Gathering], snapshot: Snapsh
     ready = attempt(workshop, first, lambda: _made(workshop, bunch, version_in(first.subject), snapshot))
     if isinstance(ready, OctError):
         return _withhold(workshop, bunch, ready, snapshot)
-    with workshop.store.begin() as conn:
-        if not gatherings.still_waiting(conn, bunch.ids):
-            return 0
-        _write(conn, bunch, ready, workshop.clock())
+    try:
+        with workshop.store.begin() as conn:
+            if not gatherings.still_waiting(conn, bunch.ids):
+                return 0
+            _write(conn, bunch, ready, workshop.clock())
+    except StoreRefusalError as refusal:
+        return _withhold(workshop, bunch, refusal, snapshot)
     return 1
 
 

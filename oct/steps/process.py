@@ -5,7 +5,8 @@ Takes a batch of received messages by lease. Each is opened, read, planned and s
 its new state. A crash before that commit leaves nothing; the message is taken again and gives the same result.
 
 Failure: a message that was opened `tries` times without an end (it kills the process) is held unopened (H3);
-a surprise in the code holds the message too, with its trace number; a database that is away leaves it due.
+a surprise in the code holds the message too, with its trace number; a database that is away leaves it due. When it is
+there and refuses what a batch comes to, each message is settled and written alone, and which is refused then is held.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from sqlalchemy import Connection
 
 from oct.domain.journey import MessageState
 from oct.domain.receipts import Receipt, compose
-from oct.errors import RoutingError, StoreError, described
+from oct.errors import RoutingError, StoreError, StoreRefusalError, described
 from oct.steps.claims.dloi_requests import write_answer
 from oct.steps.claims.recognition import Ledger
 from oct.steps.claims.settling import Outcome, blank_receipt, known_account, settle_claims
 from oct.steps.claims.writing import Entry, write_dispatches
+from oct.steps.custody import hold_refused
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_rows
 from oct.steps.work.batches import by_weight
 from oct.steps.workshop import Workshop
@@ -43,9 +45,46 @@ _MOST_BYTES = 1 << 20
 def process(workshop: Workshop, claimed: Sequence[Message], owner: str) -> None:
     """Brings every claimed message of a practitioner to its outcome. StoreError when the database is away."""
     for some in by_weight(claimed, _MOST_BYTES):
-        left = _process_some(workshop, some, owner, presumed_new=True)
+        left = _process_together(workshop, some, owner, presumed_new=True)
         while left:
-            left = _process_some(workshop, left, owner, presumed_new=False)
+            left = _process_together(workshop, left, owner, presumed_new=False)
+
+
+def _process_together(
+    workshop: Workshop, claimed: Sequence[Message], owner: str, *, presumed_new: bool
+) -> list[Message]:
+    """As `_process_some`; but when the database refuses what they come to, each is brought to its end alone."""
+    try:
+        return _process_some(workshop, claimed, owner, presumed_new=presumed_new)
+    except StoreRefusalError as refusal:
+        _log.warning("ecriture-commune-refusee", messages=len(claimed), **described(refusal))
+    for message in claimed:
+        _process_alone(workshop, message, owner)
+    return []
+
+
+def _process_alone(workshop: Workshop, message: Message, owner: str) -> None:
+    """Settles and writes a message; holds it when it is refused: with its ART or, if that is refused too, without."""
+    try:
+        while _process_some(workshop, [message], owner, presumed_new=False):
+            pass
+    except StoreRefusalError as refusal:
+        _log.error("ecriture-refusee", suivi=message.trace, **described(refusal))
+        try:
+            _hold_with_art(workshop, message, owner, refusal)
+        except StoreRefusalError:
+            hold_refused(workshop, message, owner, refusal)
+
+
+def _hold_with_art(workshop: Workshop, message: Message, owner: str, refusal: StoreRefusalError) -> None:
+    with workshop.store.read() as conn:
+        snapshot = workshop.registry.current(conn)
+        answered = consignments.with_art(conn, [message.id])
+    receipt = blank_receipt(workshop, message, snapshot.by_id[known_account(message)])
+    outcome = _held(receipt, refusal.code, "Le résultat du traitement de ce message n'a pas pu être enregistré.")
+    settled = _Settled(message, outcome, _receipt(workshop, message, outcome, snapshot, answered))
+    with workshop.store.begin() as conn:
+        _write(conn, workshop, [settled], owner)
 
 
 def _process_some(workshop: Workshop, claimed: Sequence[Message], owner: str, *, presumed_new: bool) -> list[Message]:

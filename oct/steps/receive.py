@@ -6,7 +6,9 @@ writes, takes all that waits, and each sender gets its 250 only after the commit
 
 Failure: a malformed header or an unknown sender is 550 or 554, on purpose, and what looks like a return is kept all the
 same (`quarantine`); a database that is away, and any surprise, is 451 with a fixed text, and a full one 452. The same
-transaction repeated gets the first one's trace number again.
+transaction repeated gets the first one's trace number again. What the database refuses to keep is a surprise too, and
+harms no neighbour: a group that is refused is written one by one. It is 451 and not 5xx, for the fault is ours, not the
+sender's: a 5xx would have him believe that the claims are wrong, while a later version will take them.
 """
 
 from __future__ import annotations
@@ -15,14 +17,15 @@ import asyncio
 import queue
 import threading
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
 from oct.domain.admission import Admitted, Origin, Rejected
 from oct.domain.journey import MessageState
-from oct.errors import FormatError, StoreError, described
+from oct.errors import FormatError, StoreError, StoreRefusalError, described
 from oct.formats.mime_headers import Headers, read_headers
 from oct.smtp import replies
 from oct.smtp.transaction import Reply, Transaction
@@ -116,16 +119,26 @@ class Receiver:
                 return
 
     def _serve(self, group: Sequence[_Waiting]) -> None:
-        try:
+        with self._excused(group):
             with self._workshop.store.read() as conn:
                 snapshot = self._workshop.registry.current(conn)
-            arrivals = [arrival for waiting in group if (arrival := self._admit(waiting, snapshot)) is not None]
+            arrivals = []
+            for waiting in group:
+                with self._excused([waiting]):
+                    arrival = self._admit(waiting, snapshot)
+                    arrivals += [arrival] if arrival is not None else []
             for kept in (
                 [arrival for arrival in arrivals if arrival.refusal is None],
                 [arrival for arrival in arrivals if arrival.refusal is not None],
             ):
                 if kept:
-                    self._write(kept)
+                    self._write_all(kept)
+
+    @contextmanager
+    def _excused(self, group: Sequence[_Waiting]) -> Iterator[None]:
+        """Answers for a group to which something happens: nobody is told 250, and they send again."""
+        try:
+            yield
         except Exception as error:  # noqa: BLE001 - the door: whatever happens, nobody is told 250 and nothing is lost
             _log.error("reception-impossible", messages=len(group), **described(error))
             full = isinstance(error, StoreError) and error.code == "base-pleine"
@@ -203,6 +216,16 @@ class Receiver:
             state=MessageState.HELD if quarantined else MessageState.RECEIVED,
             due_at=None if quarantined else now,
         )
+
+    def _write_all(self, arrivals: Sequence[_Arrival]) -> None:
+        """In one commit; when that is refused, each in its own, and the one that is at fault is excused alone."""
+        try:
+            self._write(arrivals)
+        except StoreRefusalError as refusal:
+            _log.warning("ecriture-commune-refusee", messages=len(arrivals), **described(refusal))
+            for arrival in arrivals:
+                with self._excused([arrival.waiting]):
+                    self._write([arrival])
 
     def _write(self, arrivals: Sequence[_Arrival]) -> None:
         with self._workshop.store.begin() as conn:

@@ -6,13 +6,15 @@ the answer clears it (`return_states`). The ARL of a lot that the concentrator b
 is told. So is nobody of a lot sent again: its first sending was told, and the answer to either clears both.
 
 Takes nothing; looks by an index at what has been in its state too long, so it costs nothing when nothing is silent.
-Each message is one transaction: a crash repeats nothing, an answer that comes meanwhile is left to win.
+Each message is one transaction: a crash repeats nothing, an answer that comes meanwhile is left to win, and one that the
+database refuses keeps no other waiting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -21,6 +23,7 @@ from oct.domain import later_texts
 from oct.domain.journey import LotState
 from oct.domain.later_texts import SilentLot
 from oct.domain.model import LotKind
+from oct.steps.custody import unless_refused
 from oct.steps.texts import SealedText, TextKind, seal_text, write_text_row
 from oct.steps.workshop import Workshop
 from oct.store import events, lots, messages
@@ -75,9 +78,8 @@ def _run_out(workshop: Workshop, stage: _Stage) -> int:
     while True:
         with workshop.store.read() as conn:
             silent = lots.unchanged_since(conn, stage.before, limit, _MOST)
-        passed = [
-            _tell(workshop, stage, message_id, limit) for message_id in dict.fromkeys(lot.message_id for lot in silent)
-        ]
+        concerned = dict.fromkeys(lot.message_id for lot in silent)
+        passed = [unless_refused(partial(_tell, workshop, stage, message_id, limit)) for message_id in concerned]
         told += sum(passed)
         if len(silent) < _MOST or not any(passed):
             return told

@@ -7,7 +7,9 @@ and before that they take turns on locks of ours, within a process and between t
 fair nor quick.
 
 Fails with `StoreError` only, whose sentence is fixed: neither SQL nor a value ever leaves this file. The class of
-the driver's error and its SQLSTATE travel as a note, for the log.
+the driver's error and its SQLSTATE travel as a note, for the log. A `StoreRefusalError` says that what was asked is at
+fault (a text too long, a number too large, a constraint); any other, that the database is: it is away, busy or full,
+lets nobody write, or lacks a table, a column or a right that a migration or its owner will give.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, Interf
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from oct.errors import ConfigurationError, StoreError
+from oct.errors import ConfigurationError, StoreError, StoreRefusalError
 
 if TYPE_CHECKING:
     import psycopg
@@ -68,6 +70,11 @@ _SESSION = " ".join(
 _BEGIN = "sqlite_begin"
 _IDLE = "idle"
 _FULL = {"SQLITE_FULL", "53100"}
+_AMISS = ("25", "3D", "3F", "42")
+"""Classes of SQLSTATE: a transaction that may not go on or not write; a database, schema, table, column or right that
+is not there."""
+_TOO_MUCH = "54"
+"""The class of what is larger than PostgreSQL's own limits; its drivers say the same of a server that is away."""
 
 
 class Store:
@@ -227,17 +234,30 @@ def _declared() -> Iterator[None]:
     except PoolTimeoutError:
         raise _unavailable() from None
     except DBAPIError as error:
-        declared = _declare(error)
-        declared.add_note(f"{type(error.orig).__name__} {_driver_code(error)}".rstrip())
-        raise declared from None
+        raise _noted(_declare(error), f"{type(error.orig).__name__} {_driver_code(error)}".rstrip()) from None
+    except (OverflowError, UnicodeEncodeError) as error:  # of a driver: a number, a text that it cannot hand over
+        raise _noted(_refused(), type(error).__name__) from None
 
 
 def _declare(error: DBAPIError) -> StoreError:
-    if _driver_code(error) in _FULL:
+    code = _driver_code(error)
+    if code in _FULL:
         return StoreError("base-pleine", "La base de données n'a plus de place. L'opération sera tentée à nouveau.")
-    if isinstance(error, OperationalError | InterfaceError):
+    if code.startswith(_AMISS):
+        sentence = "La base de données ne permet pas l'opération : schéma, droits ou lecture seule."
+        return StoreError("base-inadaptee", f"{sentence} Elle sera tentée à nouveau.")
+    if isinstance(error, OperationalError | InterfaceError) and not code.startswith(_TOO_MUCH):
         return _unavailable()
-    return StoreError("base-refus", "La base de données a refusé l'opération. Elle sera tentée à nouveau.")
+    return _refused()
+
+
+def _refused() -> StoreRefusalError:
+    return StoreRefusalError("base-refus", "La base de données a refusé l'opération.")
+
+
+def _noted(declared: StoreError, cause: str) -> StoreError:
+    declared.add_note(cause)
+    return declared
 
 
 def _busy() -> StoreError:

@@ -24,6 +24,7 @@ from oct.store.story import Story, tell
 from tests.claims import Batch, Claim, dre, enriched, records_of
 from tests.steps.bench import add_certificates
 from tests.steps.grouping_rig import GARE, GARE_ADDRESS, WINDOW, Group, as_gare, group, lot, without_grouping
+from tests.steps.refusing import refuse as refuse_rows
 from tests.steps.resending_rig import ADDRESS, BOURG, LOIRE, MUTUELLE, TO_LOIRE, file_of, mail
 
 ONE, TWO, THREE = lot(1), lot(2), lot(3)
@@ -72,6 +73,18 @@ def test_several_messages_leave_as_one_file_lots_byte_identical_in_order_of_arri
         assert sending(pieces, message).file_id == arrived.file.file_id
     assert pieces.close_window() == 0
     assert len(pieces.arrived()) == 1
+
+
+def test_a_group_that_the_database_refuses_is_held_and_the_next_one_leaves(pieces: Group) -> None:
+    """L6: each of its files waits for a person."""
+    held = pieces.rig.submit(ONE)
+    other = pieces.rig.submit(Batch((Claim(4, ("01", "011", "0000")),), 3, organism="011"))
+    insurer = pieces.rig.rows(held)[0].insurer_id
+    refuse_rows(pieces.rig.workshop.store, "consignments", f"NEW.kind = 'groupe' AND NEW.insurer_id = {insurer}")
+    assert pieces.close_window() == 2
+    assert ([hold.code for hold in pieces.rig.holds(held)], pieces.rig.states(held)) == (["base-refus"], ["held"])
+    assert (pieces.arrived(), len(pieces.arrived(BOURG)), pieces.rig.states(other)) == ([], 1, [LotState.DELIVERED])
+    assert pieces.close_window() == 0
 
 
 def test_its_story_is_told_from_each_message_and_from_each_identifier(pieces: Group) -> None:

@@ -8,16 +8,19 @@ from dataclasses import replace
 from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
 
 from oct.domain.journey import MessageState
+from oct.formats.mime_headers import Headers, read_headers
 from oct.smtp.transaction import Reply, Transaction
 from oct.steps import receive
 from oct.steps.receive import Receiver
 from oct.store import events, messages, payloads
 from tests.steps.bench import CLAIMS, OCT, Bench, bench
+from tests.steps.refusing import allow, refuse
 
 PONT = "pont@boite.example"
 GOLDEN = (CLAIMS / "messages" / "01-single-file.eml").read_bytes()
@@ -129,6 +132,32 @@ def test_a_database_that_fails_is_a_451_with_a_fixed_text(pieces: Bench) -> None
     with pieces.workshop.store.begin() as conn:
         conn.execute(text("ALTER TABLE parti RENAME TO messages"))
     assert pieces.receive(GOLDEN, PONT).code == 250
+
+
+def test_p1_a_message_that_the_database_refuses_waits_alone(pieces: Bench) -> None:
+    """451 with the fixed text, for the fault is not the sender's; its neighbours have their 250, and it has its own
+    once it is taken."""
+    refuse(pieces.workshop.store, "messages", "NEW.compostage = '2026112008000100003'")
+    group = [other(rank) for rank in range(1, 6)]
+    replies = together(pieces, group)
+    assert [reply.code for reply in replies] == [250, 250, 451, 250, 250]
+    assert replies[2].text == "4.3.0 Service momentanement indisponible, reessayez plus tard"
+    assert {kept(pieces, reply).state for reply in replies if reply.code == 250} == {MessageState.RECEIVED}
+    assert [reply.code for reply in together(pieces, group)] == [250, 250, 451, 250, 250]
+    allow(pieces.workshop.store, "messages")
+    assert pieces.receive(group[2], PONT).code == 250
+    with pieces.workshop.store.read() as conn:
+        assert sum(messages.counts(conn, 0).values()) == 5
+
+
+def test_p1_a_surprise_over_one_message_harms_nobody_else(pieces: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def surprised(content: bytes, *rest: Any) -> Headers:
+        if content == other(2):
+            raise RecursionError
+        return read_headers(content, *rest)
+
+    monkeypatch.setattr(receive, "read_headers", surprised)
+    assert [reply.code for reply in together(pieces, [other(1), other(2), other(3)])] == [250, 451, 250]
 
 
 def test_p3_a_full_database_is_a_452_and_the_first_250_comes_with_the_room(pieces: Bench) -> None:

@@ -11,6 +11,7 @@ from oct.domain.journey import LotState
 from oct.store import lots
 from oct.store.overview import overview
 from tests.claims import Batch, Claim, enriched
+from tests.steps.refusing import allow, refuse
 from tests.steps.resending_rig import HOUR, Rig, rig
 
 ONE = Batch((Claim(1),), 1)
@@ -49,6 +50,16 @@ def test_silence_is_told_once_at_each_delay(pieces: Rig) -> None:
     assert [event.outcome for event in pieces.events(message, "silence")] == ["sans-reponse", "manuel"]
     with pieces.workshop.store.read() as conn:
         assert overview(conn, pieces.clock()).lots == {LotState.MANUAL: 3}
+
+
+def test_a_message_that_the_database_refuses_to_tell_keeps_no_other_waiting(pieces: Rig) -> None:
+    poison, other = pieces.submit(ONE), pieces.submit(TWO)
+    pieces.clock.pass_hours(48)
+    refuse(pieces.workshop.store, "consignments", f"NEW.message_id = {poison.id}")
+    assert pieces.watch() == 1
+    assert (pieces.states(poison), pieces.states(other)) == ([LotState.DELIVERED], [LotState.UNANSWERED])
+    allow(pieces.workshop.store, "consignments")
+    assert (pieces.watch(), pieces.states(poison)) == (1, [LotState.UNANSWERED])
 
 
 def test_the_answer_clears_it_at_every_stage(pieces: Rig) -> None:

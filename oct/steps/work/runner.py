@@ -5,10 +5,11 @@ processes, share one database, each under its own name. A runner whose threads a
 told to, by the identifiers of messages (`process`), through the same claim: what is not due, or in other hands, is
 left. `Lookout` does at intervals what is not anybody's work.
 
-A step that fails with a StoreError gives its rows back as soon as the database answers (`leavings`); any other failure
-is a defect, is logged by type and place, leaves the rows to their lease, and never ends the thread. A message that was
-left open by a process that died is a suspect: it is opened alone, no other suspect at the same time in this process,
-and each opening is on disk before it begins; after `tries` of them the step holds it (H3).
+A step that fails because the database is away gives its rows back as soon as it answers (`leavings`); a message whose
+outcome the database refuses is held (`custody`). Any other failure is a defect, is logged by type and place, leaves the
+rows to their lease, and never ends the thread. A message that was left open by a process that died is a suspect: it is
+opened alone, no other suspect at the same time in this process, and each opening is on disk before it begins; after
+`tries` of them the step holds it (H3).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from itertools import count
 import structlog
 
 from oct.domain.admission import Origin
-from oct.errors import OctError, StoreError, described
+from oct.errors import Fate, OctError, StoreError, described
+from oct.steps.custody import settle
 from oct.steps.deliver import deliver
 from oct.steps.door.slowing import slow_down
 from oct.steps.increments import keep_increment
@@ -176,7 +178,8 @@ class Runner:
             process(self._workshop, claims, owner)
         for message in received:
             if message.origin != Origin.PS:
-                _STEPS[Origin(message.origin)](self._workshop, message, owner)
+                step = partial(_STEPS[Origin(message.origin)], self._workshop, message, owner)
+                settle(self._workshop, message, owner, step)
 
     def _bring_suspect(self, message: Message, owner: str) -> None:
         with self._one_suspect:
@@ -205,8 +208,9 @@ class Runner:
         owner = f"{self._name}{next(self._claims)}"
         try:
             yield owner
-        except StoreError:
-            self._leavings.leave(owner)
+        except StoreError as error:
+            if error.fate is Fate.RETRY:
+                self._leavings.leave(owner)
             raise
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from oct.errors import ConfigurationError, Fate, StoreError
+from oct.errors import ConfigurationError, Fate, StoreError, StoreRefusalError
 from oct.store import engine
 from oct.store.counters import advance, value
 from oct.store.engine import Store, open_store
@@ -68,8 +68,9 @@ def test_an_error_of_the_database_is_declared_without_sql_or_values(store: Store
     with pytest.raises(StoreError) as caught, store.begin() as conn:
         conn.execute(insert(practitioner_numbers).values(number="123456789", practitioner_id=404))
     printed = "".join(traceback.format_exception(caught.value))
-    assert caught.value.fate is Fate.RETRY
-    assert caught.value.sentence == "La base de données a refusé l'opération. Elle sera tentée à nouveau."
+    assert isinstance(caught.value, StoreRefusalError)
+    assert caught.value.fate is Fate.HOLD
+    assert caught.value.sentence == "La base de données a refusé l'opération."
     assert "IntegrityError" in printed or "ForeignKeyViolation" in printed
     for secret in ("123456789", "INSERT INTO", "404)"):
         assert secret not in printed
@@ -83,6 +84,43 @@ def test_a_database_that_is_away_is_a_store_error_to_retry(tmp_path: Path) -> No
     away = open_store(f"postgresql+psycopg://oct@/oct?host={tmp_path}")
     with pytest.raises(StoreError), away.begin():
         pass
+
+
+@pytest.mark.parametrize("value", [2**63, 2**70, "\udc80"])
+def test_h3_what_a_column_cannot_hold_is_refused_and_would_be_again(store: Store, value: object) -> None:
+    """A number above 64 bits, half a character: some drivers do not even hand them over."""
+    row = {"name": value if isinstance(value, str) else "a", "value": value if isinstance(value, int) else 1}
+    for _ in range(2):
+        with pytest.raises(StoreRefusalError, match="base-refus") as caught, store.begin() as conn:
+            conn.execute(insert(sequences), row)
+        assert caught.value.__notes__
+    with store.begin() as conn:
+        assert advance(conn, "a") == 1
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "fate"),
+    [
+        ("40001", Fate.RETRY),  # two transactions that cannot both be
+        ("40P01", Fate.RETRY),  # a deadlock
+        ("55P03", Fate.RETRY),  # a lock that is not given
+        ("57014", Fate.RETRY),  # a statement that took too long
+        ("25006", Fate.RETRY),  # a server that stands by
+        ("42501", Fate.RETRY),  # a right that roles.sql will give
+        ("42P01", Fate.RETRY),  # a table that a migration will make
+        ("22001", Fate.HOLD),  # a text that is too long
+        ("23505", Fate.HOLD),  # what is there already
+        ("54000", Fate.HOLD),  # larger than PostgreSQL allows
+        ("P0001", Fate.HOLD),  # a trigger says no
+    ],
+)
+def test_what_is_asked_is_at_fault_or_the_database_is(postgres_url: str, sqlstate: str, fate: Fate) -> None:
+    """What is refused for good is for a person; whatever else passes by itself, or once the operator did his part."""
+    store = open_store(postgres_url)
+    with pytest.raises(StoreError) as caught, store.begin() as conn:
+        conn.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$")
+    assert caught.value.fate is fate
+    store.close()
 
 
 def test_writers_of_several_processes_take_turns_on_sqlite(

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import bindparam, select, update
 
 from oct.domain.journey import LotState
-from oct.errors import StoreError
+from oct.errors import StoreRefusalError
 from oct.store.engine import Store, open_store
 from oct.store.rows import insert_all, insert_rows, update_rows
 from oct.store.tables import payloads
@@ -33,7 +33,7 @@ def test_rows_are_kept_as_they_are_and_numbered_in_their_order(store: Store) -> 
 def test_a_text_that_is_too_long_is_refused_and_never_cut(postgres_url: str) -> None:
     """SQLite knows no lengths."""
     store = open_store(postgres_url)
-    with pytest.raises(StoreError, match="base-refus"), store.begin() as conn:
+    with pytest.raises(StoreRefusalError, match="base-refus"), store.begin() as conn:
         insert_rows(conn, payloads, [row(1, "a" * 33)])
     store.close()
 
