@@ -7,8 +7,8 @@ waited and the events of both directions are written at once. A crash before tha
 process that made the same finds them gone, and writes nothing.
 
 Failure: without a good certificate (H8), when the file does not hold what was received (L1), cannot be made or is
-refused by the database, each file waits in a hold of its own, as it would have after processing, and its practitioner is told; `oct.steps.release`
-lets it leave.
+refused by the database, each file waits in a hold of its own, as it would have after processing, and its practitioner
+is told; `oct.steps.release` lets it leave.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ the answer clears it (`return_states`). The ARL of a lot that the concentrator b
 is told. So is nobody of a lot sent again: its first sending was told, and the answer to either clears both.
 
 Takes nothing; looks by an index at what has been in its state too long, so it costs nothing when nothing is silent.
-Each message is one transaction: a crash repeats nothing, an answer that comes meanwhile is left to win, and one that the
-database refuses keeps no other waiting.
+Each message is one transaction: a crash repeats nothing, an answer that comes meanwhile is left to win, and what the
+database refuses of one keeps no other waiting.
 """
 
 from __future__ import annotations

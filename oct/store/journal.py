@@ -2,23 +2,43 @@
 
 Sealing gives each committed event its place (`seq`) without holes, in order of id within each run, and it must miss
 none. On SQLite writers take turns, so ids are committed in their order and whatever is above the last sealed id is to
-be sealed. On PostgreSQL a transaction may commit a smaller id later than its neighbours commit theirs, so each run
-seals every visible event without a leaf above a *horizon*: an id below which none can appear any more. Whoever holds
-an unseen id below M, the largest id a run has seen, took its transaction id before that (a trigger of `events` sees to
-it), hence before X, the id that the run's own transaction takes after looking. Once all transactions before X have
-ended (`pg_snapshot_xmin`), a later run that looks from the old horizon finds whatever they committed, and M becomes the
-horizon. It lives in memory: a process that starts looks from the beginning, once, so neither a dump restored into
-another cluster nor a crash can hide an event. Nobody waits: a transaction that stays open only keeps the horizon back.
+be sealed. On PostgreSQL a transaction may commit a smaller id later than its neighbours commit theirs, so each look
+seals every visible event without a leaf above a *mark*: an id up to which all are sealed and none can appear any more.
+
+Whoever holds an unseen id below M, the largest id that is seen before a turn is taken, took its transaction id before
+that id (a trigger of `events` sees to it), hence before M was committed, hence before X, the transaction id that taking
+the turn gives. Once all transactions before X have ended (`pg_snapshot_xmin`), a look that begins then and goes from
+the old mark to the end finds whatever they committed, and M becomes the mark. On a quiet server that is the very look
+that saw M, else a later one. Nobody waits: a transaction that stays open only keeps the mark back.
+
+The mark is a counter, moved in the transaction that writes the leaves below it. So neither a crash nor a dump restored
+into another cluster can part the two, and a process that starts looks from the mark on, whatever the log's length. M
+and X live in memory: they mean nothing to another cluster. A look goes by steps of so many ids that no statement takes
+long, the first one too, after the update to a version that keeps a mark.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select, text, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 
+from oct.store import counters
 from oct.store.conflicts import inserting
 from oct.store.rows import columns, insert_rows, values
 from oct.store.tables import (
@@ -37,6 +57,10 @@ from oct.trace.merkle import TILE, tile_roots
 from oct.trace.verify import LEAF, Tree, TreeHead
 
 _PAGE = 5000
+_STEP = 50_000
+"""Events that one statement looks at: some 40 ms."""
+_MARK = "journal:scelle"
+"""The counter of the id up to which all events are sealed and none can appear any more (PostgreSQL)."""
 _RECENT = 50_000
 """How far below the newest sealed event one without a leaf is looked for: more than is written while a head is made."""
 _FIELDS = (
@@ -57,12 +81,35 @@ _FIELDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Horizon:
-    """From where a run looks: above `settled`; `seen` becomes settled once all transactions before `xid` have ended."""
+class Turn:
+    """What who seals begins with: the tree, the mark, and the largest id of an event that was seen before."""
 
-    settled: int = 0
+    tree: Tree
+    mark: int
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """What who seals remembers from turn to turn. None of the ids up to `seen` can appear any more once all
+    transactions before `xid` have ended. A look is under way when `reached` is set: it came so far, and what it has
+    passed of the ids up to `sure` is all there will be."""
+
     seen: int = 0
     xid: int = 0
+    reached: int | None = None
+    sure: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The oldest events without a leaf, as fields of canonical lines; where to look next; the mark once they have
+    their leaves; whether there may be more."""
+
+    found: list[dict[str, Any]]
+    horizon: Horizon
+    mark: int
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +125,73 @@ class Selection:
 # Sealing -----------------------------------------------------------------------------------------------------
 
 
-def take_turn(conn: Connection) -> Tree:
-    """The tree as it is; who else seals waits until this transaction ends."""
+def take_turn(conn: Connection) -> Turn:
+    """To be asked first of all in a transaction: who else seals waits until it ends."""
+    newest = conn.execute(select(func.max(events.c.id))).scalar() or 0  # before the turn, which takes a transaction id
     row = conn.execute(select(tree_state.c.size, tree_state.c.peaks).with_for_update()).one()
-    return Tree(row.size, (row.peaks[at : at + LEAF] for at in range(0, len(row.peaks), LEAF)))
+    tree = Tree(row.size, (row.peaks[at : at + LEAF] for at in range(0, len(row.peaks), LEAF)))
+    return Turn(tree, counters.value(conn, _MARK), newest)
 
 
-def unsealed(conn: Connection, horizon: Horizon, limit: int) -> tuple[list[dict[str, Any]], Horizon]:
-    """The oldest events without a leaf, at most `limit`, as fields of canonical lines; and where to look next."""
+def unsealed(conn: Connection, turn: Turn, horizon: Horizon, limit: int) -> Look:
+    """The oldest events without a leaf, at most `limit`, of those that this turn looks at."""
     if conn.dialect.name == "sqlite":
-        last = conn.execute(select(func.max(event_leaves.c.event_id))).scalar()
-        return _without_leaf(conn, last or 0, limit), horizon
-    ended = int(conn.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one())
-    found = _without_leaf(conn, horizon.settled, limit)
-    if len(found) == limit:
-        return found, horizon
-    if ended < horizon.xid:
-        return found, horizon
-    seen = conn.execute(select(func.max(event_leaves.c.event_id))).scalar() or 0
-    seen = max([seen, *(event["id"] for event in found)])
-    own = int(conn.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
-    return found, Horizon(horizon.seen, seen, own)
+        last = conn.execute(select(func.max(event_leaves.c.event_id))).scalar() or 0
+        found = _without_leaf(conn, last, None, limit)
+        return Look(found, horizon, turn.mark, more=len(found) == limit)
+    here = horizon if horizon.reached is not None else _begun(conn, turn, horizon)
+    above = here.reached or 0
+    upto = _end_of_step(conn, above)
+    found = _without_leaf(conn, above, upto, limit)
+    reached = found[-1]["id"] if len(found) == limit else upto
+    mark = here.sure if reached is None else min(here.sure, reached)
+    return Look(found, replace(here, reached=reached), max(mark, turn.mark), more=reached is not None)
 
 
-def _without_leaf(conn: Connection, above: int, limit: int) -> list[dict[str, Any]]:
-    statement = (
-        select(*_FIELDS)
-        .select_from(events.outerjoin(messages).outerjoin(event_leaves))
-        .where(events.c.id > above, event_leaves.c.seq.is_(None))
-        .order_by(events.c.id)
-        .limit(limit)
+def _begun(conn: Connection, turn: Turn, horizon: Horizon) -> Horizon:
+    """A look that begins at the mark."""
+    asked = text("SELECT pg_current_xact_id()::text AS own, pg_snapshot_xmin(pg_current_snapshot())::text AS ended")
+    row = conn.execute(asked).one()
+    own, ended = int(row.own), int(row.ended)
+    if ended >= own:
+        return Horizon(turn.newest, own, reached=turn.mark, sure=turn.newest)
+    if ended >= horizon.xid:
+        return Horizon(turn.newest, own, reached=turn.mark, sure=horizon.seen)
+    return replace(horizon, reached=turn.mark, sure=turn.mark)
+
+
+def _without_leaf(conn: Connection, above: int, upto: int | None, limit: int) -> list[dict[str, Any]]:
+    chosen = select(*_FIELDS).select_from(events.outerjoin(messages)).where(_leafless(above, upto))
+    return [dict(row) for row in conn.execute(chosen.order_by(events.c.id).limit(limit)).mappings()]
+
+
+def _leafless(above: int, upto: int | None) -> ColumnElement[bool]:
+    """Of events above an id, up to another (None: to the end): that they have no leaf. The bounds are said of the
+    leaves too, or all of them would be read."""
+    of_events, of_leaves = (
+        (of > above) & (true() if upto is None else of <= upto) for of in (events.c.id, event_leaves.c.event_id)
     )
-    return [dict(row) for row in conn.execute(statement).mappings()]
+    return of_events & ~exists().where(event_leaves.c.event_id == events.c.id, of_leaves)
+
+
+def _end_of_step(conn: Connection, above: int) -> int | None:
+    """The id up to which one statement looks from another on; None: to the end of the log."""
+    step = select(events.c.id).where(events.c.id > above).order_by(events.c.id).offset(_STEP).limit(1)
+    return conn.execute(step).scalar()
+
+
+def _steps(conn: Connection) -> Iterator[ColumnElement[bool]]:
+    """The events without a leaf of the whole log, as conditions for one statement after the other."""
+    upto: int | None = 0
+    while upto is not None:
+        above, upto = upto, _end_of_step(conn, upto)
+        yield _leafless(above, upto)
+
+
+def move_mark(conn: Connection, turn: Turn, mark: int) -> None:
+    """Moves the mark on to an id, in the transaction that writes the leaves up to it."""
+    if mark > turn.mark:
+        counters.advance(conn, _MARK, mark - turn.mark)
 
 
 def keep_tiles(conn: Connection, limit: int) -> None:
@@ -261,8 +343,7 @@ def sealed_count(conn: Connection) -> int:
 
 def unsealed_count(conn: Connection) -> int:
     """How many events have no leaf yet."""
-    statement = select(func.count()).select_from(events.outerjoin(event_leaves))
-    return conn.execute(statement.where(event_leaves.c.seq.is_(None))).scalar_one()
+    return sum(conn.execute(select(func.count(events.c.id)).where(some)).scalar_one() for some in _steps(conn))
 
 
 def unproven_since(conn: Connection, size: int) -> int | None:
@@ -274,11 +355,12 @@ def unproven_since(conn: Connection, size: int) -> int | None:
     if (at := conn.execute(first.where(event_leaves.c.seq == size)).scalar()) is not None:
         return int(at)
     newest = conn.execute(select(func.max(event_leaves.c.event_id))).scalar() or 0
-    unsealed = select(func.min(events.c.at)).select_from(events.outerjoin(event_leaves))
-    return conn.execute(unsealed.where(events.c.id > newest - _RECENT, event_leaves.c.seq.is_(None))).scalar()
+    return conn.execute(select(func.min(events.c.at)).where(_leafless(newest - _RECENT, None))).scalar()
 
 
 def first_unsealed(conn: Connection, before: int) -> int | None:
     """The id of the first event written before an instant (ms) that has no leaf."""
-    statement = select(func.min(events.c.id)).select_from(events.outerjoin(event_leaves))
-    return conn.execute(statement.where(event_leaves.c.seq.is_(None), events.c.at < before)).scalar()
+    found = (
+        conn.execute(select(func.min(events.c.id)).where(some, events.c.at < before)).scalar() for some in _steps(conn)
+    )
+    return next((event_id for event_id in found if event_id is not None), None)

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psycopg
@@ -20,7 +20,8 @@ from oct.steps.journal.proof import verify_live
 from oct.steps.journal.recovery import Recovery, find, recover
 from oct.steps.journal.seal import Sealer
 from oct.steps.release import release
-from oct.store import holds
+from oct.store import events, holds, journal
+from oct.store.events import Event
 from oct.store.holds import Hold
 from oct.trace.heads import load_signer
 from oct.trace.verify import read_heads, read_public_keys
@@ -139,6 +140,32 @@ def test_the_log_goes_on_and_the_old_heads_stay_as_evidence(kept: Kept) -> None:
     assert find(kept.rig.workshop.store, kept.heads) is None
     (old,) = kept.home.glob("tetes.jsonl.avant-*")
     assert old.read_bytes() == published
+
+
+def test_j2_what_was_not_sealed_at_the_backup_is_sealed_after_its_restore(kept: Kept) -> None:
+    """Nor what was committed around an event that was not, and that the backup does not have."""
+    store = kept.rig.workshop.store
+    kept.rig.submit(Batch((Claim(1),), 1))
+    kept.seal()
+    with ExitStack() as late:
+        if store.dialect == "postgresql":
+            events.append(late.enter_context(store.begin()), [Event(kept.rig.clock(), "envoi", "remis")])
+        kept.rig.submit(Batch((Claim(2),), 2))
+        kept.seal()
+        kept.rig.submit(Batch((Claim(3),), 3))
+        kept.backup()
+    kept.restore()
+    with store.read() as conn:
+        assert journal.unsealed_count(conn) > 0
+    for _ in range(2):
+        kept.sealer = Sealer(store, kept.sealer._signer, kept.heads, kept.rig.clock)
+        kept.seal()
+    with store.read() as conn:
+        assert journal.unsealed_count(conn) == 0
+        whole = journal.sealed_count(conn)
+    keys = read_public_keys([next(kept.home.glob("*.pub")).read_bytes()])
+    published = read_heads(kept.heads.read_bytes(), keys)
+    assert verify_live(store, keys, published, kept.rig.clock()) == published[-1].size == whole
 
 
 def test_a_sending_of_which_nothing_is_known_says_so(kept: Kept) -> None:

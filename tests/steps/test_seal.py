@@ -7,16 +7,20 @@ import os
 import subprocess
 import sys
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from oct.errors import StoreError
+from oct.steps.journal import seal
 from oct.steps.journal.proof import export
-from oct.store import events, journal
+from oct.store import counters, events, journal
 from oct.store.engine import Store, open_store
-from oct.store.journal import Selection
+from oct.store.journal import Look, Selection
 from oct.store.tables import event_leaves
 from oct.trace import verify
 from oct.trace.heads import create_key
@@ -56,6 +60,19 @@ def test_an_empty_log_holds(log: Journal) -> None:
     assert "0 événements" in log.check(log.bundle(), published=False)
 
 
+def mark_of(log: Journal) -> int:
+    with log.store.read() as conn:
+        return counters.value(conn, "journal:scelle")
+
+
+def assert_whole(log: Journal, count: int) -> None:
+    """Every event has its place, once; nothing is left to seal."""
+    assert [log.seal() for _ in range(2)] == [0, 0]
+    with log.store.read() as conn:
+        assert journal.unsealed_count(conn) == 0
+    assert len(set(sealed_ids(log))) == len(sealed_ids(log)) == log.live() == count
+
+
 def test_an_event_that_commits_after_its_followers_is_not_missed(postgres_url: str, tmp_path: Path) -> None:
     """Its id is smaller than those sealed meanwhile; nobody waits for it."""
     store = open_store(postgres_url)
@@ -66,11 +83,78 @@ def test_an_event_that_commits_after_its_followers_is_not_missed(postgres_url: s
         log.write(3)
         assert [log.seal() for _ in range(3)] == [3 + 3, 0, 0]
         log.write(1)
-        assert log.seal() == 1
+        assert (log.seal(), log.another_sealer().run(), mark_of(log)) == (1, 0, 0)
     assert log.seal() == 1
-    assert [log.seal() for _ in range(3)] == [0, 0, 0]
-    assert log.sealer._horizon.settled == max(sealed_ids(log))
-    assert len(sealed_ids(log)) == log.live() == 8
+    assert_whole(log, 8)
+    assert mark_of(log) == max(sealed_ids(log))
+    store.close()
+
+
+def test_an_event_whose_id_was_given_while_somebody_looked_is_not_missed(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the turn and the look: its transaction is younger than the one that looks, and its follower is seen."""
+    store = open_store(postgres_url)
+    log = Journal(store, tmp_path)
+    log.write(2)
+    with ExitStack() as slow:
+
+        def meanwhile(*asked: Any) -> Look:
+            monkeypatch.undo()
+            events.append(slow.enter_context(store.begin()), [log.event(0)])
+            log.write(1)
+            return journal.unsealed(*asked)
+
+        monkeypatch.setattr(journal, "unsealed", meanwhile)
+        assert [log.seal() for _ in range(3)] == [3, 0, 0]
+        assert mark_of(log) <= 2
+    assert log.seal() == 1
+    assert_whole(log, 4)
+    store.close()
+
+
+def test_a_process_that_starts_looks_from_the_mark_on(postgres_url: str, tmp_path: Path) -> None:
+    """Whatever the log's length: an event below it would be missed, and cannot be."""
+    store = open_store(postgres_url)
+    log = Journal(store, tmp_path)
+    log.write(4)
+    assert (log.seal(), mark_of(log)) == (4, max(sealed_ids(log)))
+    looked: list[int] = []
+    event.listen(
+        store.engine,
+        "before_cursor_execute",
+        lambda _conn, _cursor, statement, values, *_: looked.extend(
+            value for name, value in values.items() if name.startswith("id_") and "LEFT OUTER JOIN" in statement
+        ),
+    )
+    log.write(1)
+    assert log.another_sealer().run() == 1
+    assert set(looked) == {4}
+    assert_whole(log, 5)
+    store.close()
+
+
+def test_a_crash_between_two_steps_of_a_look_loses_nothing(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that has no mark yet and is larger than a step; the mark is that of the steps which were written."""
+    monkeypatch.setattr(journal, "_STEP", 7)
+    monkeypatch.setattr(seal, "_BATCH", 5)
+    store = open_store(postgres_url)
+    log = Journal(store, tmp_path)
+    log.write(40)
+    assert [log.sealer._seal_some() for _ in range(3)] == [(5, True)] * 3
+    reached = mark_of(log)
+    with monkeypatch.context() as crash:
+        crash.setattr(journal, "move_mark", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            log.seal()
+    assert (mark_of(log), len(sealed_ids(log))) == (reached, 15)
+    assert reached == max(sealed_ids(log))
+    log.sealer = log.another_sealer()
+    assert log.seal() == 25
+    assert mark_of(log) == max(sealed_ids(log))
+    assert_whole(log, 40)
     store.close()
 
 

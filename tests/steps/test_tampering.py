@@ -51,8 +51,8 @@ def recompute(log: Journal, signer: Signer) -> None:
         conn.execute(event_leaves.delete())
         conn.execute(update(tree_state).values(size=0, peaks=b""))
         for head in found:
-            tree = journal.take_turn(conn)
-            rows, _ = journal.unsealed(conn, journal.Horizon(), head.size - tree.size)
+            tree = journal.take_turn(conn).tree
+            rows = journal._without_leaf(conn, 0, None, head.size - tree.size)
             leaves = [(seq, row["id"], leaf_hash(canonical(seq, row))) for seq, row in enumerate(rows, tree.size)]
             for _, _, leaf in leaves:
                 tree.add(leaf)

@@ -42,31 +42,32 @@ class Sealer:
 
     def run(self) -> int:
         """Seals all that is committed, and publishes; how many events. StoreError when a part must wait."""
-        sealed = 0
-        while count := self._seal_some():
+        sealed, more = 0, True
+        while more:
+            count, more = self._seal_some()
             sealed += count
-            if count < _BATCH:
-                break
         with self._store.begin() as conn:
             journal.keep_tiles(conn, _TILES)
         self._publish()
         return sealed
 
-    def _seal_some(self) -> int:
+    def _seal_some(self) -> tuple[int, bool]:
+        """One turn: how many events, and whether there may be more."""
         with self._store.begin() as conn:
-            tree = journal.take_turn(conn)
-            found, horizon = journal.unsealed(conn, self._horizon, _BATCH)
-            if found:
-                leaves = []
-                for seq, event in enumerate(found, tree.size):
+            ours = journal.take_turn(conn)
+            look = journal.unsealed(conn, ours, self._horizon, _BATCH)
+            if look.found:
+                tree, leaves = ours.tree, []
+                for seq, event in enumerate(look.found, tree.size):
                     leaf = leaf_hash(canonical(seq, event))
                     tree.add(leaf)
                     leaves.append((seq, event["id"], leaf))
                 last = journal.last_head(conn)
                 now = max(self._clock(), last.at + 1 if last is not None else 0)
                 journal.keep(conn, leaves, tree, self._signer.sign(tree.size, now, tree.root()))
-        self._horizon = horizon
-        return len(found)
+            journal.move_mark(conn, ours, look.mark)
+        self._horizon = look.horizon
+        return len(look.found), look.more
 
     def _publish(self) -> None:
         try:
