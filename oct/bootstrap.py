@@ -7,6 +7,7 @@ one line that say what to do.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import ssl
@@ -52,7 +53,8 @@ from oct.steps.keeping.purge import Limits
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.register.sign_in import SignIn, SignInRules
 from oct.steps.register.turned_away import TurnedAway
-from oct.steps.work.runner import Bell, Pace, Runner, Within
+from oct.steps.work.couriers import Connect, Couriers, Round
+from oct.steps.work.runner import Pace, Runner, Within
 from oct.steps.workshop import QuarantineBounds, Rules, Workshop
 from oct.store.engine import Store, open_store
 from oct.store.names import holding
@@ -183,17 +185,17 @@ def open_workshop(
     )
 
 
-def connector(settings: Settings) -> Callable[[str], Connection]:
+def connector(settings: Settings) -> Connect:
     """How to reach a recipient: the route of its domain, else the relay, else the domain's mail exchangers."""
     delivery = settings.delivery
     policy = TlsPolicy(delivery.tls)
     # the machine's authorities take 30 ms to read
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if policy is TlsPolicy.NONE else ssl.create_default_context()
 
-    def connect(recipient: str) -> Connection:
+    async def connect(recipient: str) -> Connection:
         domain = recipient.rpartition("@")[2].lower()
         server = _routed(domain, delivery.routes) or delivery.relay
-        route = _route(server, policy) if server else mx_routes(domain, tls=policy)[0]
+        route = _route(server, policy) if server else (await asyncio.to_thread(mx_routes, domain, tls=policy))[0]
         return Connection(route, helo=settings.oct.hostname, tls=tls, timeout_seconds=delivery.timeout / 1000)
 
     return connect
@@ -236,27 +238,26 @@ def alone(settings: Settings, name: str) -> Iterator[None]:
 
 
 def runner(
-    settings: Settings,
-    workshop: Workshop,
-    name: str,
-    *,
-    processors: int,
-    senders: int,
-    outgoing: Bell | None = None,
-    within: Within = nullcontext,
+    settings: Settings, workshop: Workshop, name: str, *, ready: Callable[[], None], within: Within = nullcontext
 ) -> Runner:
-    """A worker with so many threads of each kind, whose leases bear its name; `outgoing` wakes others who send, and
+    """Who opens messages, under leases that bear its name; `ready` is told that there may be something to send, and
     what is opened is opened `within` a time."""
     worker = settings.worker
-    pace = Pace(
-        processors=processors,
-        senders=senders,
+    pace = Pace(batch=worker.batch, lease=worker.lease, look=worker.sweep)
+    return Runner(workshop, pace, f"{name}/", ready, within)
+
+
+def couriers(settings: Settings, workshop: Workshop, name: str) -> Couriers:
+    """Who sends, under leases that bear its name."""
+    worker, delivery = settings.worker, settings.delivery
+    pace = Round(
+        senders=worker.senders,
         batch=worker.batch,
         lease=worker.lease,
         look=worker.sweep,
-        any_recipient=bool(settings.delivery.relay) and not settings.delivery.routes,
+        one_relay=bool(delivery.relay) and not delivery.routes,
     )
-    return Runner(workshop, connector(settings), pace, f"{name}/", outgoing, within)
+    return Couriers(workshop, connector(settings), pace, f"{name}/")
 
 
 def door(

@@ -27,7 +27,6 @@ import structlog
 from oct.bootstrap import open_workshop, runner
 from oct.errors import StoreError, described
 from oct.settings import Settings
-from oct.steps.work.runner import Bell
 from oct.steps.workshop import Workshop
 from oct.store import messages
 
@@ -173,18 +172,6 @@ class _Seat:
                 self.line = None
 
 
-class _FarBell(Bell):
-    """The one that wakes the parent's senders."""
-
-    def __init__(self, line: _Line) -> None:
-        super().__init__()
-        self._line = line
-
-    def ring(self) -> None:
-        """There may be something to send."""
-        self._line.ring()
-
-
 @contextlib.contextmanager
 def _alarmed(seconds: float) -> Iterator[None]:
     """SIGALRM ends the process when the block has not ended by then: nobody handles it, so nothing can hold it up."""
@@ -206,9 +193,7 @@ def _serve(settings: Settings, name: str, prepare: Callable[[], None], line: _Li
         settings,
         workshop,
         f"{name}/{os.getpid()}",
-        processors=1,
-        senders=0,
-        outgoing=_FarBell(line),
+        ready=line.ring,
         within=partial(_alarmed, min(settings.queue.time_limit, settings.worker.lease) / 1000),
     )
     hand.start()

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from oct.bootstrap import (
+    couriers,
     door,
     hosted,
     open_logbook,
@@ -25,7 +26,6 @@ from oct.bootstrap import (
     pop_door,
     publishing,
     retention_limits,
-    runner,
     web_door,
 )
 from oct.doors.listening import Sockets, bound
@@ -42,6 +42,7 @@ from oct.steps.receive import Receiver
 from oct.steps.register.turned_away import TurnedAway
 from oct.steps.sweep import sweep
 from oct.steps.watch import watch
+from oct.steps.work.leavings import Predecessor
 from oct.steps.work.runner import Lookout
 from oct.steps.workshop import Workshop
 from oct.surroundings import check_clock, check_places
@@ -189,15 +190,15 @@ def embedded(
     settings: Settings, workshop: Workshop, prepare: Callable[[], None] = as_it_is, name: str = EMBEDDED
 ) -> Program:
     """Everything, in one process but for those that open messages; `prepare` sets the log up in these."""
-    hand = runner(settings, workshop, name, processors=0, senders=settings.worker.senders)
-    openers = Openers(settings, workshop, name, hand.outgoing.ring, prepare, processes=settings.worker.processes)
-    lookout = Lookout(_looks(workshop), settings.worker.sweep, hand.outgoing.ring)
+    senders = couriers(settings, workshop, name)
+    openers = Openers(settings, workshop, name, senders.ring, prepare, processes=settings.worker.processes)
+    lookout = Lookout(_looks(workshop), settings.worker.sweep, senders.ring)
     mailboxes = hosted(workshop, name)
     receiver, refusals = Receiver(workshop, lambda _: openers.ring()), Refusals(workshop)
     turned_away = TurnedAway(workshop)
     return Program(
         workshop,
-        work=[*_proofs(settings, workshop), hand, openers, lookout],
+        work=[*_proofs(settings, workshop), Predecessor(workshop.store, name), senders, openers, lookout],
         behind=[_Locks(mailboxes), refusals, turned_away, receiver],
         smtp=door(settings, workshop, receiver.accept, refusals.note),
         pop=pop_door(settings, mailboxes),
@@ -233,10 +234,9 @@ def console(settings: Settings, workshop: Workshop) -> Program:
 
 def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[[], None]) -> Program:
     """Role worker without a broker: looks for what is due by itself."""
-    given = settings.worker
-    hand = runner(settings, workshop, name, processors=0, senders=given.senders)
-    openers = Openers(settings, workshop, name, hand.outgoing.ring, prepare, processes=given.processes)
-    return Program(workshop, work=[hand, openers])
+    senders = couriers(settings, workshop, name)
+    openers = Openers(settings, workshop, name, senders.ring, prepare, processes=settings.worker.processes)
+    return Program(workshop, work=[Predecessor(workshop.store, name), senders, openers])
 
 
 def beat(settings: Settings, workshop: Workshop, looks: Sequence[Callable[[], int]], bells: Sequence[Part]) -> Program:

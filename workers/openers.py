@@ -118,7 +118,7 @@ def _serve(settings: Settings, name: str, prepare: Callable[[], None], telling: 
 
 def _open_runner(settings: Settings, name: str) -> Runner:
     """A runner for one process of the pool: its name begins like its parent's, which takes back all its leases."""
-    return runner(settings, open_workshop(settings), f"{name}/{os.getpid()}", processors=0, senders=0)
+    return runner(settings, open_workshop(settings), f"{name}/{os.getpid()}", ready=lambda: None)
 
 
 def _tell(telling: Connection) -> None:

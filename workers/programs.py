@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 from oct import openers, programs
-from oct.bootstrap import runner
+from oct.bootstrap import couriers
 from oct.programs import Program
 from oct.settings import Settings
+from oct.steps.work.leavings import Predecessor
 from oct.steps.work.runner import Lookout
 from oct.steps.workshop import Workshop
 from workers.app import make_app
@@ -27,13 +28,13 @@ def front_door(settings: Settings, workshop: Workshop) -> Program:
 
 
 def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[[], None]) -> Program:
-    """Role worker: processes that open what is rung for, and threads here that send. One process more opens what nobody
-    rang for, so that a broker that is away costs speed and nothing else."""
-    hand = runner(settings, workshop, name, processors=0, senders=settings.worker.senders)
-    rung = Openers(settings, name, hand.outgoing.ring, prepare)
-    spare = openers.Openers(settings, workshop, name, hand.outgoing.ring, prepare, processes=1)
+    """Role worker: processes that open what is rung for, and couriers here that send. One process more opens what
+    nobody rang for, so that a broker that is away costs speed and nothing else."""
+    senders = couriers(settings, workshop, name)
+    rung = Openers(settings, name, senders.ring, prepare)
+    spare = openers.Openers(settings, workshop, name, senders.ring, prepare, processes=1)
     dead = Lookout([partial(take_back, workshop, name)], _DEAD_MS, spare.ring)
-    return Program(workshop, work=[hand, rung, spare, dead])
+    return Program(workshop, work=[Predecessor(workshop.store, name), senders, rung, spare, dead])
 
 
 def beat(settings: Settings, workshop: Workshop) -> Program:

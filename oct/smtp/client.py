@@ -3,27 +3,27 @@
 Takes a `Route` and messages that were written down before (a retry sends the same bytes); gives a `Sent` for each.
 Never raises for what the other side does: refused at any stage, cut, silent or unreachable is a `Sent`. A 5xx is
 permanent, all the rest temporary. Cut or silent between our final dot and its reply, the peer may have the message:
-`uncertain`. FormatError is for our own faults only: a content or an address that SMTP cannot carry (H1, H5).
+`uncertain`. Nobody there, or nobody who answers in time, is `silent`: what follows would fare no better; `stalled` when
+the peer had greeted before, and may well go on with other recipients. FormatError is for our own faults only: a content
+or an address that SMTP cannot carry (H1, H5).
 
 Sources: RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS), 7435 (opportunistic TLS).
 """
 
 from __future__ import annotations
 
-import smtplib
 import ssl
 from collections.abc import Hashable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
 from oct.doors.listening import require_modern
-from oct.errors import FormatError
+from oct.errors import DeliveryError, FormatError
 from oct.smtp.addresses import is_address
 from oct.smtp.data_reader import has_long_line
-from oct.smtp.dialogue import FAILURES, Dialogue, readable
+from oct.smtp.dialogue import FAILURES, Dialogue, UnwelcomeError, readable
 from oct.smtp.tls import unverified_context
 
 _LINE_OCTETS = 998
@@ -67,6 +67,8 @@ class Sent:
     permanent: bool
     delivered: bool
     uncertain: bool = False
+    silent: bool = False
+    stalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class _Outcome:
     code: int
     text: str
     uncertain: bool = False
+    silent: bool = False
+    stalled: bool = False
 
 
 class _LostBeforeDataError(Exception):
@@ -100,31 +104,34 @@ class Connection:
         self._in_clear = route.tls is TlsPolicy.NONE
         self._unfinished = False
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
     def close(self) -> None:
         """Say QUIT without waiting for its answer."""
-        if self._dialogue is None:
-            return
-        with suppress(*FAILURES):
-            self._dialogue.putcmd("QUIT")
-        self._hang_up()
+        if self._dialogue is not None:
+            self._dialogue.leave()
+            self._dialogue = None
 
-    def send(self, message: Outgoing) -> Sent:
+    def give_up(self) -> None:
+        """End the connection at once, whatever is on its way: it is cut for whoever sends on it."""
+        if self._dialogue is not None:
+            self._dialogue.close()
+
+    async def send(self, message: Outgoing) -> Sent:
         """Hand over one message and say what became of it. FormatError when SMTP cannot carry it as it is."""
         check_sendable(message)
         reused = self._dialogue is not None
         try:
-            outcome = self._try(message)
+            outcome = await self._try(message)
         except _LostBeforeDataError as lost:
-            outcome = self._try_again(message) if reused else lost.outcome
-        tls = self._dialogue is not None and isinstance(self._dialogue.sock, ssl.SSLSocket)
+            outcome = await self._try_again(message) if reused else lost.outcome
+        tls = self._dialogue is not None and self._dialogue.is_secured
         if outcome.code in (0, 421) or not self._is_open():
             self._hang_up()
         return Sent(
@@ -135,87 +142,94 @@ class Connection:
             permanent=outcome.code >= 500,
             delivered=200 <= outcome.code < 300,
             uncertain=outcome.uncertain,
+            silent=outcome.silent,
+            stalled=outcome.stalled,
         )
 
-    def _try_again(self, message: Outgoing) -> _Outcome:
+    async def _try_again(self, message: Outgoing) -> _Outcome:
         self._hang_up()
         try:
-            return self._try(message)
+            return await self._try(message)
         except _LostBeforeDataError as lost:
             return lost.outcome
 
-    def _try(self, message: Outgoing) -> _Outcome:
+    async def _try(self, message: Outgoing) -> _Outcome:
         """One attempt. _LostBeforeDataError when the connection fails, or the peer says 421, before the content."""
         try:
-            dialogue = self._opened()
-            refusal = self._offer(dialogue, message)
-        except smtplib.SMTPResponseException as error:
-            raise _LostBeforeDataError(_Outcome(error.smtp_code, _text(error.smtp_error))) from error
+            dialogue = await self._opened()
+        except UnwelcomeError as error:
+            raise _LostBeforeDataError(_Outcome(error.code, readable(error.text))) from error
         except FAILURES as error:
             raise _LostBeforeDataError(_failure(error)) from error
+        try:
+            refusal = await self._offer(dialogue, message)
+        except FAILURES as error:
+            raise _LostBeforeDataError(_failure(error, greeted=True)) from error
         if refusal is None:
-            return self._deliver(dialogue, message.content)
+            return await self._deliver(dialogue, message.content)
         if refusal.code == 421:
             raise _LostBeforeDataError(refusal)
         return refusal
 
-    def _opened(self) -> Dialogue:
+    async def _opened(self) -> Dialogue:
         """The open connection, or a new one, greeted and wrapped as the policy says."""
         if self._dialogue is None:
             self._unfinished = False
             route = self._route
-            self._dialogue = Dialogue(route.host, route.port, helo=self._helo, reply_seconds=self._timeout_seconds)
+            self._dialogue = await Dialogue.open(
+                route.host, route.port, helo=self._helo, reply_seconds=self._timeout_seconds
+            )
             try:
-                self._wrap(self._dialogue)
+                await self._wrap(self._dialogue)
             except FAILURES:
                 self._hang_up()
                 if route.tls is TlsPolicy.REQUIRED:
                     raise
                 self._in_clear = True
-                return self._opened()
+                return await self._opened()
         return self._dialogue
 
-    def _wrap(self, dialogue: Dialogue) -> None:
+    async def _wrap(self, dialogue: Dialogue) -> None:
         """STARTTLS when the policy wants it. A peer that cannot give what is required is a temporary failure."""
         if self._in_clear:
             return
         required = self._route.tls is TlsPolicy.REQUIRED
-        if not dialogue.has_extn("starttls"):
+        if "starttls" not in dialogue.extensions:
             if required:
                 raise ssl.SSLError("STARTTLS not offered")
             return
-        code, _ = dialogue.secure(self._verifying if required else unverified_context())
+        code, _ = await dialogue.secure(self._verifying if required else unverified_context())
         if code != 250:
             raise ssl.SSLError("STARTTLS refused")
 
-    def _offer(self, dialogue: Dialogue, message: Outgoing) -> _Outcome | None:
+    async def _offer(self, dialogue: Dialogue, message: Outgoing) -> _Outcome | None:
         """The envelope and DATA: None when the peer waits for the content, else its refusal."""
         commands = [f"MAIL FROM:<{message.sender}>", f"RCPT TO:<{message.recipient}>", "DATA"]
         if self._unfinished:
             commands.insert(0, "RSET")
         self._unfinished = True
-        code, text = dialogue.in_turn(commands)
+        code, text = await dialogue.in_turn(commands)
         if code >= 400:
             return _Outcome(code, readable(text))
         if code != 354:
-            raise smtplib.SMTPServerDisconnected("DATA neither refused nor taken")
+            raise ConnectionResetError("DATA neither refused nor taken")
         return None
 
-    def _deliver(self, dialogue: Dialogue, content: bytes) -> _Outcome:
+    async def _deliver(self, dialogue: Dialogue, content: bytes) -> _Outcome:
         """The content and the peer's last word. Only its absence after our final dot is uncertain."""
         try:
-            dialogue.send_content(content)
+            await dialogue.send_content(content)
         except FAILURES as error:
-            return _failure(error)
+            return _failure(error, greeted=True)
         try:
-            code, text = dialogue.getreply()
+            code, text = await dialogue.last_word()
         except FAILURES as error:
-            return _failure(error, uncertain=True)
+            return _failure(error, greeted=True, uncertain=True)
         self._unfinished = False
         return _Outcome(code, readable(text))
 
     def _is_open(self) -> bool:
-        return self._dialogue is not None and self._dialogue.sock is not None
+        return self._dialogue is not None and self._dialogue.is_open
 
     def _hang_up(self) -> None:
         if self._dialogue is not None:
@@ -235,21 +249,29 @@ def check_sendable(message: Outgoing) -> None:
         raise FormatError("adresse-incorrecte", "L'adresse d'expédition ou de destination n'est pas correcte.")
 
 
-def _failure(error: BaseException, *, uncertain: bool = False) -> _Outcome:
+def unroutable(key: Hashable, error: DeliveryError) -> Sent:
+    """What became of a message for whose domain no server was found."""
+    return Sent(
+        key=key,
+        reply_code=0,
+        reply_text=readable(error.sentence.encode("ascii", "replace")),
+        tls=False,
+        permanent=error.permanent,
+        delivered=False,
+        silent=True,
+    )
+
+
+def _failure(error: BaseException, *, greeted: bool = False, uncertain: bool = False) -> _Outcome:
     """A failure without reply, in words that hold nothing of the exception's own."""
     match error:
         case ssl.SSLError():
-            text = "TLS impossible"
+            return _Outcome(0, "TLS impossible", uncertain)
         case TimeoutError():
-            text = "delai depasse"
+            return _Outcome(0, "delai depasse", uncertain, silent=True, stalled=greeted)
         case ConnectionRefusedError():
-            text = "connexion refusee"
-        case smtplib.SMTPServerDisconnected() | ConnectionError():
-            text = "connexion coupee"
+            return _Outcome(0, "connexion refusee", uncertain, silent=True)
+        case ConnectionError():
+            return _Outcome(0, "connexion coupee", uncertain)
         case _:
-            text = "serveur injoignable"
-    return _Outcome(0, text, uncertain)
-
-
-def _text(words: bytes | str) -> str:
-    return readable(words if isinstance(words, bytes) else words.encode("ascii", "replace"))
+            return _Outcome(0, "serveur injoignable", uncertain, silent=True)

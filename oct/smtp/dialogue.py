@@ -1,17 +1,19 @@
-"""smtplib's client with what it lacks: a limit in time and size for each reply, and several commands in one segment.
+"""One SMTP connection seen from the client: commands out, replies in, several commands in one segment.
 
 Takes an address; gives replies as (code, text). Fails with one of `FAILURES` only. The peer is not trusted: one that
-drips octets or never ends its reply is a TimeoutError or an SMTPServerDisconnected after `reply_seconds` at most, not a
-worker held for ever.
+drips octets, never ends its reply or reads no further is a TimeoutError after `reply_seconds` at most, one that talks
+and talks a ConnectionError. Nothing here blocks: any number of dialogues go on side by side on one event loop.
+
+Sources: RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS).
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-import smtplib
 import ssl
-import time
 from collections.abc import Sequence
+from typing import Self
 
 _LONGEST_REPLY = 16_384
 _REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])([ -]?)([^\r\n]*)\r?\n")
@@ -21,101 +23,224 @@ _DOT_AT_LINE_START = re.compile(rb"^\.", re.MULTILINE)
 TEXT_LENGTH = 200
 """Characters that are kept of a reply's text."""
 
+Reply = tuple[int, bytes]
+"""A code, and the lines of a text joined by line feeds."""
 
-class Dialogue(smtplib.SMTP):
-    """One connection, opened and introduced by the constructor; `reply_seconds` bounds the wait for a whole reply."""
 
-    def __init__(self, host: str, port: int, *, helo: str, reply_seconds: float) -> None:
+class UnwelcomeError(Exception):
+    """The peer greeted with a refusal: its `code` and `text`."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply[0])
+        self.code, self.text = reply
+
+
+class Dialogue(asyncio.Protocol):
+    """One connection, opened and introduced by `open`. `reply_seconds` bounds the wait for the replies to what was sent
+    together, and the sending of a content."""
+
+    def __init__(self, host: str, helo: str, reply_seconds: float) -> None:
+        self._host = host
+        self._helo = helo
         self._reply_seconds = reply_seconds
         self._unread = bytearray()
-        super().__init__(local_hostname=helo, timeout=reply_seconds)
-        self._host = host  # the name that starttls verifies
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._replies: list[Reply] = []
+        self._awaited = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._end: Exception | None = None
+        self._transport: asyncio.Transport
+        self.extensions: frozenset[str] = frozenset()
+        """What the peer's EHLO names, in lower case."""
+        self.is_secured = False
+
+    @classmethod
+    async def open(cls, host: str, port: int, *, helo: str, reply_seconds: float) -> Self:
+        """Connects, waits for the greeting and introduces itself as `helo`."""
+        made = cls(host, helo, reply_seconds)
+        async with asyncio.timeout(reply_seconds):
+            await asyncio.get_running_loop().create_connection(lambda: made, host, port)
         try:
-            code, text = self.connect(host, port)
-            if code != 220:
-                raise smtplib.SMTPConnectError(code, text)
-            self._introduce()
+            greeting = (await made._exchange(b"", 1))[0]
+            if greeting[0] != 220:
+                raise UnwelcomeError(greeting)
+            await made._introduce()
         except BaseException:
-            self.close()
+            made.close()
             raise
+        return made
 
-    def getreply(self) -> tuple[int, bytes]:
-        """One whole reply; its lines joined by line feeds, as smtplib does."""
-        deadline = time.monotonic() + self._reply_seconds
-        texts = []
-        size = 0
-        while True:
-            line = self._line(deadline)
-            found = _REPLY_LINE.fullmatch(line)
-            size += len(line)
-            if found is None or size > _LONGEST_REPLY:
-                self.close()
-                raise smtplib.SMTPServerDisconnected("reply is not SMTP")
-            texts.append(found[3])
-            if found[2] != b"-":
-                return int(found[1]), b"\n".join(texts)
+    @property
+    def is_open(self) -> bool:
+        """Whether neither side has ended the connection."""
+        return self._end is None
 
-    def in_turn(self, commands: Sequence[str]) -> tuple[int, bytes]:
+    def close(self) -> None:
+        """Ends the connection at once."""
+        if self._end is None:
+            self._end = ConnectionResetError("closed here")
+            self._transport.abort()
+
+    def leave(self) -> None:
+        """Says QUIT, and ends the connection without waiting for the answer."""
+        if self._end is None:
+            self._end = ConnectionResetError("closed here")
+            self._transport.write(b"QUIT\r\n")
+            self._transport.close()
+
+    async def command(self, command: str) -> Reply:
+        """The reply to one command."""
+        return (await self._exchange(f"{command}\r\n".encode("ascii"), 1))[0]
+
+    async def in_turn(self, commands: Sequence[str]) -> Reply:
         """The first refusal (400 and above) of several commands, or the reply to the last.
 
         With PIPELINING (RFC 2920) they leave in one segment; without, none leaves after a refusal. A peer that lets
         the last one pass though it refused another waits for what will never come: the connection is closed.
         """
-        if not self.has_extn("pipelining"):
+        if "pipelining" not in self.extensions:
             for command in commands:
-                code, text = self.docmd(command)
-                if code >= 400:
+                reply = await self.command(command)
+                if reply[0] >= 400:
                     break
-            return code, text
-        self.send("".join(f"{command}\r\n" for command in commands))
-        answers = [self.getreply() for _ in commands]
-        refusal = next((answer for answer in answers if answer[0] >= 400), answers[-1])
-        if refusal[0] != answers[-1][0] and answers[-1][0] < 400:
+            return reply
+        wire = "".join(f"{command}\r\n" for command in commands).encode("ascii")
+        answers = await self._exchange(wire, len(commands))
+        last = answers[-1]
+        refusal = next((answer for answer in answers if answer[0] >= 400), last)
+        if refusal[0] != last[0] and last[0] < 400:
             self.close()
         return refusal
 
-    def send_content(self, content: bytes) -> None:
-        """The message, dot-stuffed, and the final dot. CRLF line ends are the caller's promise."""
-        self.send(to_data(content))
+    async def send_content(self, content: bytes) -> None:
+        """The message, dot-stuffed, and the final dot, out of our hands. CRLF line ends are the caller's promise."""
+        self._check_open()
+        self._transport.write(to_data(content))
+        if self._transport.get_write_buffer_size():
+            async with asyncio.timeout(self._reply_seconds):
+                await self._turn()
 
-    def secure(self, context: ssl.SSLContext) -> tuple[int, bytes]:
+    async def last_word(self) -> Reply:
+        """The reply to the final dot."""
+        return (await self._exchange(b"", 1))[0]
+
+    async def secure(self, context: ssl.SSLContext) -> Reply:
         """STARTTLS, and EHLO again; what the peer sent ahead in clear is thrown away."""
-        code, text = self.docmd("STARTTLS")
-        if code == 220:
-            assert self.sock is not None
-            self._unread.clear()
-            self.sock = context.wrap_socket(self.sock, server_hostname=self._host)
-            self.esmtp_features.clear()
-            return self.ehlo()
+        reply = await self.command("STARTTLS")
+        if reply[0] != 220:
+            return reply
+        self._unread.clear()
+        self._replies.clear()
+        secured = await asyncio.get_running_loop().start_tls(
+            self._transport,
+            self,
+            context,
+            server_hostname=self._host,
+            ssl_handshake_timeout=self._reply_seconds,
+            ssl_shutdown_timeout=1,
+        )
+        self._check_open()
+        assert secured is not None
+        self._take_over(secured)
+        self.is_secured = True
+        return await self._greet()
+
+    async def _introduce(self) -> None:
+        """EHLO, or HELO to a peer that does not know it."""
+        reply = await self._greet()
+        if reply[0] >= 500:
+            reply = await self.command(f"HELO {self._helo}")
+        if reply[0] != 250:
+            raise UnwelcomeError(reply)
+
+    async def _greet(self) -> Reply:
+        code, text = await self.command(f"EHLO {self._helo}")
+        named = text.decode("ascii", "replace").lower().splitlines()[1:] if code == 250 else []
+        self.extensions = frozenset(line.split()[0] for line in named if line.strip())
         return code, text
 
-    def _introduce(self) -> None:
-        """EHLO, or HELO to a peer that does not know it."""
-        code, text = self.ehlo()
-        if code >= 500:
-            code, text = self.helo()
-        if code != 250:
-            raise smtplib.SMTPHeloError(code, text)
+    async def _exchange(self, wire: bytes, count: int) -> list[Reply]:
+        """Sends, and waits for so many replies."""
+        self._check_open()
+        if wire:
+            self._transport.write(wire)
+        self._awaited = count
+        if len(self._replies) < count:
+            timer = asyncio.get_running_loop().call_later(self._reply_seconds, self._give_up)
+            try:
+                await self._turn()
+            finally:
+                timer.cancel()
+        replies = self._replies[:count]
+        del self._replies[:count]
+        self._awaited = 0
+        return replies
 
-    def _line(self, deadline: float) -> bytes:
-        """The next line of a reply, with its end."""
-        sock = self.sock
-        if sock is None:
-            raise smtplib.SMTPServerDisconnected("not connected")
-        while (end := self._unread.find(b"\n") + 1) == 0:
-            left = deadline - time.monotonic()
-            if left <= 0 or len(self._unread) > _LONGEST_REPLY:
-                raise TimeoutError
-            sock.settimeout(left)
-            received = sock.recv(4096)
-            if not received:
-                self.close()
-                raise smtplib.SMTPServerDisconnected("closed by the peer")
-            self._unread += received
-        sock.settimeout(self._reply_seconds)
-        line = bytes(self._unread[:end])
-        del self._unread[:end]
-        return line
+    async def _turn(self) -> None:
+        """Until what is waited for is there."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _check_open(self) -> None:
+        if self._end is not None:
+            raise self._end
+
+    def _give_up(self) -> None:
+        self._fail(TimeoutError())
+
+    def _fail(self, why: Exception) -> None:
+        """The end of the connection, told to whoever waits."""
+        if self._end is None:
+            self._end = why
+            self._transport.abort()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(why)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _take_over(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=0)  # to be told when the last octet is out of our hands
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        assert isinstance(transport, asyncio.Transport)
+        self._take_over(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop."""
+        self._fail(exc or ConnectionResetError("closed by the peer"))
+
+    def resume_writing(self) -> None:
+        """Called by the loop when all that was written is out."""
+        if not self._awaited:
+            self._wake()
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        self._unread += data
+        while (end := self._unread.find(b"\n") + 1) > 0:
+            line = bytes(self._unread[:end])
+            del self._unread[:end]
+            found = _REPLY_LINE.fullmatch(line)
+            self._size += len(line)
+            if found is None or self._size > _LONGEST_REPLY:
+                self._fail(ConnectionResetError("reply is not SMTP"))
+                return
+            self._lines.append(found[3])
+            if found[2] != b"-":
+                self._replies.append((int(found[1]), b"\n".join(self._lines)))
+                self._lines, self._size = [], 0
+        if len(self._unread) > _LONGEST_REPLY or len(self._replies) > max(self._awaited, 1):
+            self._fail(ConnectionResetError("reply is not SMTP"))
+        elif self._awaited and len(self._replies) >= self._awaited:
+            self._wake()
 
 
 def to_data(content: bytes) -> bytes:
@@ -129,5 +254,6 @@ def readable(text: bytes) -> str:
     return _UNPRINTABLE.sub("?", text.replace(b"\n", b" ").decode("ascii", "replace"))[:TEXT_LENGTH]
 
 
-FAILURES = (OSError, smtplib.SMTPException, UnicodeError)
-"""All that a Dialogue raises for what the other side, or the name service, does."""
+FAILURES = (OSError, UnwelcomeError, UnicodeError)
+"""All that a Dialogue raises for what the other side, or the name service, does. ssl.SSLError and TimeoutError are
+OSErrors."""

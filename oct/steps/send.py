@@ -1,116 +1,92 @@
 """Third step: hands what is ready to the other side, the same bytes at every try.
 
-Takes a batch of due consignments by lease, for one recipient, or for any when everything leaves through one relay,
-and sends them over one connection. A message leaves when the 250 of the one before is on disk (`deliveries`): a crash
-repeats at most what was in flight, byte for byte. A refusal with 4xx, a cut or a silence is tried again at growing
-intervals; a 5xx, or the end of the delay, holds the consignment for a person and, when it was a practitioner's file,
-tells the practitioner (T1). What is for a practitioner whose mailbox is hosted here is deposited; so is what its own
-mailbox refuses for good (R5).
+Takes one claimed consignment and the way to its recipient; writes down what became of it. The next message leaves on
+the same connection when the 250 of this one is on disk (`deliveries`): a crash repeats at most what was in flight, byte
+for byte. A refusal with 4xx, a cut or a silence is tried again at growing intervals; a 5xx, or the end of the delay,
+holds the consignment for a person and, when it was a practitioner's file, tells the practitioner (T1). What is for a
+practitioner whose mailbox is hosted here is deposited; so is what its own mailbox refuses for good (R5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
 import structlog
 from sqlalchemy import Connection as Database
 
-from oct.smtp.client import Connection, Outgoing, Sent
+from oct.smtp.client import Outgoing, Sent
 from oct.steps.concerned import stories_of
 from oct.steps.failures import failure_texts, write_failure, write_loss
 from oct.steps.hosting import deposit, due_after, is_hosted, owner_of, stand_in
-from oct.steps.work.batches import by_weight
 from oct.steps.work.deliveries import Deliveries, Delivery
+from oct.steps.work.errands import Errand
 from oct.steps.workshop import Rules, Workshop
-from oct.store import consignments, events, lots, payloads
+from oct.store import consignments, events, lots
 from oct.store.consignments import GROUPED, Consignment
 from oct.store.events import Event
-from oct.store.registry import Snapshot
 
 _log = structlog.get_logger()
-_MOST_BYTES = 1 << 20
-"""Of messages that are read from the database together."""
 
-Connect = Callable[[str], Connection]
-"""Opens, lazily, the way to a recipient's address."""
+Way = Callable[[Outgoing], Awaitable[Sent]]
+"""Hands a message over and says what became of it; never raises for what the other side does."""
 
 
-def send(
-    workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect, deliveries: Deliveries
-) -> None:
-    """Sends claimed consignments in order and writes down what became of each. StoreError when the database is away."""
-    with workshop.store.read() as conn:
-        snapshot = workshop.registry.current(conn)
-    leaving = []
-    for consignment in claimed:
-        if is_hosted(consignment, snapshot):
-            deposit(workshop, consignment, owner)
-        else:
-            leaving.append(consignment)
-    if leaving:
-        with connect(leaving[0].recipient) as connection:
-            for together in by_weight(leaving, _MOST_BYTES):
-                for consignment, sent in _sent(workshop, together, owner, connection):
-                    _record(workshop, consignment, sent, owner, snapshot, deliveries)
-
-
-def _sent(
-    workshop: Workshop, together: Sequence[Consignment], owner: str, connection: Connection
-) -> Iterator[tuple[Consignment, Sent]]:
-    """What became of each, as it is sent. One whose content was destroyed (R6) is ended here; the others leave."""
-    with workshop.store.read() as conn:
-        contents = payloads.get_many(conn, workshop.vault, [one.payload_id for one in together])
-    for one in together:
-        content = contents.get(one.payload_id)  # an ARL that goes out again shares its payload with the first
-        if content is None:
-            with workshop.store.begin() as conn:
-                write_loss(conn, one, owner, workshop.clock())
-        else:
-            yield one, connection.send(Outgoing(one.id, workshop.rules.address, one.recipient, content))
-
-
-def _record(
-    workshop: Workshop,
-    consignment: Consignment,
-    sent: Sent,
-    owner: str,
-    snapshot: Snapshot,
-    deliveries: Deliveries,
-) -> None:
-    reply, now = f"{sent.reply_code} {sent.reply_text}", workshop.clock()
+async def send(workshop: Workshop, errand: Errand, way: Way, deliveries: Deliveries) -> Sent | None:
+    """Sends what was claimed and writes down what became of it, which is given; None for what was not to leave.
+    StoreError when the database is away."""
+    consignment = errand.consignment
+    if is_hosted(consignment, errand.snapshot):
+        deposit(workshop, consignment, errand.owner)
+        return None
+    if errand.content is None:
+        with workshop.store.begin() as conn:
+            write_loss(conn, consignment, errand.owner, workshop.clock())
+        return None
+    sent = await way(Outgoing(consignment.id, workshop.rules.address, consignment.recipient, errand.content))
     if sent.delivered:
-        told = partial(_told, consignment=consignment, sent=sent, outcome="remis", now=now)
-        deliveries.record(Delivery(consignment.id, owner, reply, told))
-        return
+        told = partial(_told, consignment=consignment, sent=sent, outcome="remis", now=workshop.clock())
+        await deliveries.record(Delivery(consignment.id, errand.owner, _reply(sent), told))
+    else:
+        record_failure(workshop, errand, sent)
+    return sent
+
+
+def record_failure(workshop: Workshop, errand: Errand, sent: Sent) -> None:
+    """Writes down that a consignment could not be handed over, now or for good. So ends, untried, also what was to
+    follow another one to a recipient that did not answer at all. StoreError when the database is away."""
+    consignment, now = errand.consignment, workshop.clock()
     due_at = now + _wait(workshop.rules.retry, consignment.attempts)
     if sent.permanent or _expired(workshop.rules, consignment, due_at):
-        _record_failure(workshop, consignment, sent, owner, reply, snapshot)
+        _record_end(workshop, errand, sent)
         return
     with workshop.store.begin() as conn:
-        due_at = due_after(conn, consignment, snapshot, due_at, now)
-        if consignments.mark_retry(conn, consignment.id, owner, due_at, reply):
+        due_at = due_after(conn, consignment, errand.snapshot, due_at, now)
+        stalled_at = now if sent.stalled else None
+        if consignments.mark_retry(conn, consignment.id, errand.owner, due_at, _reply(sent), stalled_at):
             events.append(conn, _told(conn, consignment, sent, "differe", now))
 
 
-def _record_failure(
-    workshop: Workshop, consignment: Consignment, sent: Sent, owner: str, reply: str, snapshot: Snapshot
-) -> None:
+def _record_end(workshop: Workshop, errand: Errand, sent: Sent) -> None:
     """For good: a practitioner's mailbox is replaced by the hosted one (R5), anything else waits for a person."""
-    now = workshop.clock()
-    if owner_of(consignment, snapshot) is not None:
+    consignment, now, reply = errand.consignment, workshop.clock(), _reply(sent)
+    if owner_of(consignment, errand.snapshot) is not None:
         with workshop.store.begin() as conn:
-            if stand_in(conn, workshop, consignment, owner, reply):
+            if stand_in(conn, workshop, consignment, errand.owner, reply):
                 events.append(conn, [_event(consignment, sent, "echec", now)])
         return
     texts = failure_texts(workshop, consignment)
     with workshop.store.begin() as conn:
-        if not consignments.mark_failed(conn, consignment.id, owner, reply):
+        if not consignments.mark_failed(conn, consignment.id, errand.owner, reply):
             return
         write_failure(conn, consignment, reply, texts, now)
         events.append(conn, _told(conn, consignment, sent, "echec", now))
     _log.warning("remise-impossible", consignment=consignment.id, reply=sent.reply_code)
+
+
+def _reply(sent: Sent) -> str:
+    return f"{sent.reply_code} {sent.reply_text}"
 
 
 def _wait(retry: Sequence[int], attempts: int) -> int:
@@ -146,7 +122,7 @@ def _event(consignment: Consignment, sent: Sent, outcome: str, now: int) -> Even
             "genre": consignment.kind,
             "destinataire": consignment.recipient,
             "essai": consignment.attempts,
-            "reponse": f"{sent.reply_code} {sent.reply_text}",
+            "reponse": _reply(sent),
             "tls": sent.tls,
             "sha256": consignment.sha256.hex(),
         },

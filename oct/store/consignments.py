@@ -1,7 +1,9 @@
 """Consignments: what goes out, written down before it is sent. A retry sends the same bytes under the same Message-ID.
 
-The second queue. A batch is claimed for one recipient, so that a worker sends it over one connection, and never for
-a recipient that another worker is sending to: a slow insurer keeps one worker, not all of them (P4).
+The second queue. A batch is claimed for one recipient, so that it is sent over one connection, and never for a
+recipient that somebody else is sending to: a slow insurer keeps one courier, not all of them (P4). Where everything
+leaves through one relay, a batch is for any recipients but those over whom the relay fell silent when they were tried
+before; what waits for these is claimed apart, by recipient.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, exists, func, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.domain.journey import ConsignmentState
@@ -90,11 +92,34 @@ _NEXT_RECIPIENT = (
     .scalar_subquery()
 )
 _ONE_MORE = consignments.c.attempts + 1
+_STALLED = consignments.alias("stalled_ones")
+_IS_STALLED = exists().where(_STALLED.c.recipient == consignments.c.recipient, _STALLED.c.stalled_at.is_not(None))
+_NEXT_STALLED = (
+    select(consignments.c.recipient)
+    .where(
+        _FREE,
+        consignments.c.recipient.in_(select(_STALLED.c.recipient).where(_STALLED.c.stalled_at.is_not(None))),
+        consignments.c.recipient.not_in(_SERVED),
+    )
+    .order_by(consignments.c.due_at, consignments.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
 _CLAIM = leases.claiming(
     consignments, select(consignments.c.id).where(_FREE, consignments.c.recipient == _NEXT_RECIPIENT), _ONE_MORE
 ).returning(*_COLUMNS)
-_CLAIM_ANY = leases.claiming(consignments, select(consignments.c.id).where(_FREE), _ONE_MORE).returning(*_COLUMNS)
+_CLAIM_STALLED = leases.claiming(
+    consignments, select(consignments.c.id).where(_FREE, consignments.c.recipient == _NEXT_STALLED), _ONE_MORE
+).returning(*_COLUMNS)
+_CLAIM_ANY = leases.claiming(consignments, select(consignments.c.id).where(_FREE, ~_IS_STALLED), _ONE_MORE).returning(
+    *_COLUMNS
+)
 
+_HAND_BACK = (
+    update(consignments)
+    .where(consignments.c.id == bindparam("row"), consignments.c.lease_owner == bindparam("holder"))
+    .values(attempts=consignments.c.attempts - 1, lease_owner=None, lease_until=None)
+)
 _DELIVERED = (
     update(consignments)
     .where(consignments.c.id == bindparam("row"), consignments.c.lease_owner == bindparam("holder"))
@@ -102,6 +127,7 @@ _DELIVERED = (
         state=ConsignmentState.DELIVERED,
         delivered_at=bindparam("at"),
         reply=bindparam("told"),
+        stalled_at=None,
         due_at=None,
         lease_owner=None,
         lease_until=None,
@@ -122,8 +148,21 @@ def claim(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> 
 
 
 def claim_any(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> list[Consignment]:
-    """Take up to `limit` due consignments whoever their recipients are: all go to one relay. Oldest first."""
+    """Take up to `limit` due consignments whoever their recipients are, but stalled ones: all go to one relay. Oldest
+    first."""
     return _claimed(conn, _CLAIM_ANY, owner, now, lease_ms, limit)
+
+
+def claim_stalled(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> list[Consignment]:
+    """As `claim`, of the recipients that `claim_any` leaves out: the relay fell silent over something that waits for
+    them."""
+    return _claimed(conn, _CLAIM_STALLED, owner, now, lease_ms, limit)
+
+
+def hand_back(conn: Connection, consignment_ids: Sequence[int], owner: str) -> None:
+    """Undo a claim of what was not tried: it is due as before, and the claim does not count."""
+    rows = [{"row": row_id, "holder": owner} for row_id in sorted(consignment_ids)]
+    update_rows(conn, _HAND_BACK, rows)
 
 
 def mark_delivered(conn: Connection, consignment_id: int, owner: str, reply: str, now: int) -> bool:
@@ -136,6 +175,7 @@ def mark_delivered(conn: Connection, consignment_id: int, owner: str, reply: str
         state=ConsignmentState.DELIVERED,
         delivered_at=now,
         reply=reply[:_REPLY],
+        stalled_at=None,
         due_at=None,
     )
 
@@ -149,15 +189,26 @@ def mark_all_delivered(conn: Connection, told: Sequence[tuple[int, str, str]], n
     return update_rows(conn, _DELIVERED, rows) == len(rows)
 
 
-def mark_retry(conn: Connection, consignment_id: int, owner: str, due_at: int, reply: str) -> bool:
-    """Try again at `due_at`; False when the lease was lost."""
-    return leases.settle(conn, consignments, consignment_id, owner, reply=reply[:_REPLY], due_at=due_at)
+def mark_retry(
+    conn: Connection, consignment_id: int, owner: str, due_at: int, reply: str, stalled_at: int | None = None
+) -> bool:
+    """Try again at `due_at`; False when the lease was lost. `stalled_at`: when the other side fell silent over it."""
+    return leases.settle(
+        conn, consignments, consignment_id, owner, reply=reply[:_REPLY], due_at=due_at, stalled_at=stalled_at
+    )
 
 
 def mark_failed(conn: Connection, consignment_id: int, owner: str, reply: str) -> bool:
     """Refused for good or expired; False when the lease was lost."""
     return leases.settle(
-        conn, consignments, consignment_id, owner, state=ConsignmentState.FAILED, reply=reply[:_REPLY], due_at=None
+        conn,
+        consignments,
+        consignment_id,
+        owner,
+        state=ConsignmentState.FAILED,
+        reply=reply[:_REPLY],
+        due_at=None,
+        stalled_at=None,
     )
 
 

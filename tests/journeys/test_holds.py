@@ -133,8 +133,8 @@ def test_a_refusal_for_good_waits_for_the_operator_and_is_told(world: World, pon
 
 @pytest.fixture(scope="module")
 def hasty(launch: Launch) -> Iterator[World]:
-    """A concentrator that gives up soon, each try too: what leaves by the same relay may wait for one."""
-    with launch(delivery='expire = "300ms"\ntimeout = "5s"') as running:
+    """A concentrator that gives up soon."""
+    with launch(delivery='expire = "300ms"') as running:
         yield running
 
 

@@ -27,10 +27,15 @@ from oct.simulators.reception import Reception
 from oct.simulators.temper import Temper
 from oct.smtp.transaction import Reply, Transaction
 from oct.steps.receive import Receiver
+from oct.steps.send import send
+from oct.steps.work.couriers import Connect, Couriers, Round
+from oct.steps.work.deliveries import Deliveries
+from oct.steps.work.errands import Errands
 from oct.steps.work.runner import Pace, Runner
 from oct.steps.workshop import Workshop
 from oct.store import certificates, events, holds, insurers, messages, practitioners, tables
 from oct.store.certificates import CertificateRole, NewCertificate
+from oct.store.consignments import Consignment
 from oct.store.events import Event
 from oct.store.holds import Hold
 from oct.store.messages import Message
@@ -81,13 +86,32 @@ class Outside:
         return [letter for letter in self.letters if letter.rcpt_to == address]
 
 
+class Hands:
+    """Who opens and who sends, under names of their own."""
+
+    def __init__(self, workshop: Workshop, connect: Connect, name: str, batch: int = 10) -> None:
+        self.connect = connect
+        self.runner = Runner(workshop, Pace(batch, lease=60_000, look=1_000), name, lambda: None)
+        pace = Round(senders=4, batch=batch, lease=60_000, look=1_000, one_relay=True)
+        self.couriers = Couriers(workshop, connect, pace, name)
+
+
+async def send_all(workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect) -> None:
+    """What one courier does with what it claimed."""
+    deliveries = Deliveries(workshop.store, workshop.clock, lambda: 1)
+    errands = Errands(workshop, claimed, owner, now=workshop.clock(), lease=60_000)
+    async with await connect(claimed[0].recipient) as connection:
+        while (errand := errands.take()) is not None:
+            await send(workshop, errand, connection.send, deliveries)
+
+
 class Bench:
     """The steps, and ways to look at what they did."""
 
-    def __init__(self, workshop: Workshop, runner: Runner, outside: Outside) -> None:
+    def __init__(self, workshop: Workshop, hands: Hands, outside: Outside) -> None:
         self.workshop = workshop
         self.outside = outside
-        self._runner = runner
+        self.hands = hands
 
     def receive(self, raw: bytes, mail_from: str) -> Reply:
         """Hands a message to the door."""
@@ -100,9 +124,9 @@ class Bench:
 
     def work(self) -> None:
         """Brings all that was received to its end, then sends all that is ready."""
-        while self._runner._process_some():
+        while self.hands.runner._process_some():
             pass
-        while self._runner._send_some():
+        while asyncio.run(self.hands.couriers.work_off()):
             pass
 
     def take(self, raw: bytes, mail_from: str) -> Message:
@@ -130,8 +154,7 @@ class Bench:
 def bench(home: Path, database_url: str, more: str = "", *, certified: bool = True) -> Iterator[Bench]:
     """A concentrator in pieces; `more` is added to its settings. Not `certified`: no insurer has a certificate."""
     with installed(home, database_url, more, certified=certified) as (settings, workshop, outside):
-        pace = Pace(processors=1, senders=1, batch=10, lease=60_000, look=1_000, any_recipient=True)
-        yield Bench(workshop, Runner(workshop, connector(settings), pace, "essai-"), outside)
+        yield Bench(workshop, Hands(workshop, connector(settings), "essai-"), outside)
         workshop.store.close()
 
 

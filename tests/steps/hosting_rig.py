@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +18,13 @@ from oct.simulators.mail import Letter
 from oct.steps.hosting import divert, move_out, restore
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.redelivery import Redelivered, redeliver
-from oct.steps.send import send
-from oct.steps.work.deliveries import Deliveries
 from oct.store import consignments, events, mailboxes, payloads, practitioners, returns
 from oct.store.consignments import Consignment
 from oct.store.events import Event
 from oct.store.mailboxes import MailboxCounts
 from oct.store.returns import Return
 from tests.claims import PS, Batch, Claim
-from tests.steps.bench import Bench
+from tests.steps.bench import Bench, send_all
 from tests.steps.resending_rig import ADDRESS, Rig, rig
 
 LEASE = 60_000
@@ -96,8 +95,7 @@ class HostingRig(Rig):
 
     def send(self, claimed: list[Consignment], owner: str) -> None:
         """What it does with it."""
-        deliveries = Deliveries(self.workshop.store, self.clock)
-        send(self.workshop, claimed, owner, connector(load(self.home / "oct.toml", {}).settings), deliveries)
+        asyncio.run(send_all(self.workshop, claimed, owner, connector(load(self.home / "oct.toml", {}).settings)))
 
     def hosted(self) -> HostedMailboxes:
         """The mailboxes as their door uses them."""
@@ -160,6 +158,6 @@ def hosting_rig(home: Path, database_url: str, **rules: Any) -> Iterator[Hosting
     """The rig, some of its rules changed; its provider fails as `made.outside.temper` says."""
     with rig(home, database_url) as pieces:
         workshop = replace(pieces.workshop, rules=replace(pieces.workshop.rules, **rules))
-        made = HostingRig(Bench(workshop, pieces._runner, pieces.outside), pieces.clock)
+        made = HostingRig(Bench(workshop, pieces.hands, pieces.outside), pieces.clock)
         made.home = home
         yield made

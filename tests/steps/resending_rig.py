@@ -16,14 +16,13 @@ from oct.simulators.envelopes import unseal, unwrap
 from oct.simulators.mail import Envelope, Letter, Shape, compose
 from oct.simulators.return_files import arl
 from oct.steps.watch import watch
-from oct.steps.work.runner import Runner
 from oct.store import insurers, lots
 from oct.store.engine import Store
 from oct.store.lots import Lot
 from oct.store.messages import Message
 from oct.store.numbering import Numbering
 from tests.claims import ALPHA, LAYOUTS, OCT_NUMBER, PS, Batch, claim_file
-from tests.steps.bench import OCT, PKI, Bench, bench
+from tests.steps.bench import OCT, PKI, Bench, Hands, bench
 
 ADDRESS = "pont@boite.example"
 LOIRE, BOURG, MUTUELLE = "01422@422.01.rss.fr", "01011@011.01.rss.fr", "ma349@349.ma.rss.fr"
@@ -55,14 +54,13 @@ class Rig(Bench):
     def __init__(self, pieces: Bench, clock: Hand) -> None:
         workshop = replace(pieces.workshop, clock=clock, numbering=Numbering(pieces.workshop.store, clock))
         name = f"essai-{next(_numbers)}-"
-        runner = Runner(workshop, pieces._runner._connect, pieces._runner._pace, name)
-        super().__init__(workshop, runner, pieces.outside)
+        super().__init__(workshop, Hands(workshop, pieces.hands.connect, name), pieces.outside)
         self.clock = clock
 
     def restarted(self, store: Store) -> Rig:
         """The same concentrator in another process."""
         workshop = replace(self.workshop, store=store)
-        return Rig(Bench(workshop, self._runner, self.outside), self.clock)
+        return Rig(Bench(workshop, self.hands, self.outside), self.clock)
 
     def submit(self, *batches: Batch, recipient: tuple[str, str] | None = None) -> Message:
         """Sends a file of these lots, under a new compostage, and works until nothing is left to do."""

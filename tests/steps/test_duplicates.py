@@ -171,7 +171,7 @@ def test_a_sending_that_failed_for_good_is_done_again_once(pieces: Rig) -> None:
     """D2: the earlier one failed, so it is processed; the failed one can no longer be released."""
     first = pieces.receive(mail(file_of([ONE])), ADDRESS)
     assert first.code == 250
-    while pieces._runner._process_some():
+    while pieces.hands.runner._process_some():
         pass
     with pieces.workshop.store.begin() as conn:
         (failed,) = conn.execute(

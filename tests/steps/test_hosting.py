@@ -349,7 +349,7 @@ def test_what_was_destroyed_before_it_left_is_held_alone(pieces: HostingRig, mod
     pieces.choose(mode)
     for rank in (1, 2):
         assert pieces.receive(mail(file_of([Batch((Claim(rank),), rank)])), ADDRESS).code == 250
-    pieces._runner._process_some()
+    pieces.hands.runner._process_some()
     with pieces.workshop.store.begin() as conn:
         for kind in ("facture", "art"):
             chosen = select(sent.c.payload_id).where(sent.c.kind == kind).order_by(sent.c.id).limit(1)

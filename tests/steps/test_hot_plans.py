@@ -40,6 +40,7 @@ GROWS = {
 PARTIAL = {
     "ix_messages_due", "ix_messages_kept", "ix_messages_refused", "ix_messages_undecipherable",
     "ix_consignments_due", "ix_consignments_recipient", "ix_consignments_leased", "ix_consignments_gathering",
+    "ix_consignments_stalled",
     "ix_holds_open", "ix_lots_unfinished", "ix_events_alerts", "ix_mailbox_items_visible",
 }  # fmt: skip
 """They hold only what waits, or what happens rarely: one may be read whole."""

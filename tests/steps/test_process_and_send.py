@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,14 +12,12 @@ from oct.bootstrap import connector
 from oct.domain.journey import ConsignmentState, LotState, MessageState
 from oct.settings import load
 from oct.steps.process import process
-from oct.steps.send import send
 from oct.steps.work import runner
-from oct.steps.work.deliveries import Deliveries
 from oct.steps.workshop import Workshop
 from oct.store import consignments, lots, messages
 from oct.store.consignments import Consignment
 from oct.store.messages import Message
-from tests.steps.bench import CLAIMS, Bench
+from tests.steps.bench import CLAIMS, Bench, send_all
 from tests.steps.claims_bench import claims_bench
 
 PONT = "pont@boite.example"
@@ -118,10 +117,9 @@ def test_a_delivery_whose_lease_was_lost_is_repeated_byte_identical(pieces: Benc
         consignments.release_leases(conn, "dead")
         again = consignments.claim_any(conn, "alive", workshop.clock(), LEASE, 10)
     connect = connector(load(tmp_path / "oct.toml", {}).settings)
-    deliveries = Deliveries(workshop.store, workshop.clock)
-    send(workshop, taken, "dead", connect, deliveries)
+    asyncio.run(send_all(workshop, taken, "dead", connect))
     assert {one.state for one in written(pieces, message)} == {ConsignmentState.WAITING}
-    send(workshop, again, "alive", connect, deliveries)
+    asyncio.run(send_all(workshop, again, "alive", connect))
     assert {one.state for one in written(pieces, message)} == {ConsignmentState.DELIVERED}
     raws = [letter.raw for letter in pieces.outside.letters]
     assert sorted(raws[: len(taken)]) == sorted(raws[len(taken) :])

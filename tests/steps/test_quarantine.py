@@ -58,7 +58,7 @@ def kept(pieces: Bench) -> list[tuple[Hold, Message]]:
 def under(pieces: Bench, **rules: object) -> Bench:
     """The same concentrator under other rules."""
     changed: Rules = replace(pieces.workshop.rules, **rules)  # type: ignore[arg-type]
-    return Bench(replace(pieces.workshop, rules=changed), pieces._runner, pieces.outside)
+    return Bench(replace(pieces.workshop, rules=changed), pieces.hands, pieces.outside)
 
 
 def test_h6_what_is_refused_is_kept_byte_for_byte_traced_and_held_with_what_to_do(pieces: Bench) -> None:

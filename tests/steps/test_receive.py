@@ -200,6 +200,6 @@ def test_h6_an_insurer_writes_only_from_its_networks_when_they_are_named(pieces:
     for networks, code in ((("10.0.0.0/8", "::1/128"), 550), (("10.0.0.0/8", "127.0.0.0/8"), 250)):
         named = tuple(ip_network(one) for one in networks)
         workshop = replace(pieces.workshop, rules=replace(pieces.workshop.rules, insurer_networks=named))
-        elsewhere = Bench(workshop, pieces._runner, pieces.outside)
+        elsewhere = Bench(workshop, pieces.hands, pieces.outside)
         assert elsewhere.receive(raw, loire).code == code
         assert elsewhere.receive(GOLDEN, PONT).code == 250

@@ -96,7 +96,7 @@ def test_nothing_is_sent_again_and_what_was_lost_is_listed(kept: Kept) -> None:
     """One message done, one to send, one to open at the backup; all done and one more accepted at the end."""
     kept.rig.submit(Batch((Claim(1),), 1))
     kept.receive(2)
-    while kept.rig._runner._process_some():
+    while kept.rig.hands.runner._process_some():
         pass
     kept.receive(3)
     kept.seal()
@@ -171,7 +171,7 @@ def test_j2_what_was_not_sealed_at_the_backup_is_sealed_after_its_restore(kept: 
 def test_a_sending_of_which_nothing_is_known_says_so(kept: Kept) -> None:
     """Without the logbook: it was lost with the machine, the heads were elsewhere."""
     kept.receive(1)
-    while kept.rig._runner._process_some():
+    while kept.rig.hands.runner._process_some():
         pass
     kept.seal()
     kept.backup()

@@ -41,7 +41,7 @@ def clock() -> Hands:
 @pytest.fixture
 def pieces(tmp_path: Path, database_url: str, clock: Hands) -> Iterator[Bench]:
     with bench(tmp_path, database_url) as made:
-        yield Bench(replace(made.workshop, clock=clock), made._runner, made.outside)
+        yield Bench(replace(made.workshop, clock=clock), made.hands, made.outside)
 
 
 def told(pieces: Bench) -> list[tuple[str, dict[str, object]]]:

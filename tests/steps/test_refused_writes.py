@@ -73,7 +73,7 @@ def test_h3_one_message_that_the_database_refuses_is_held_and_its_neighbours_go_
     assert len(pieces.texts) == COUNT
     (told,) = [one for one in pieces.texts if poison.trace in one]
     assert "n'a pas pu être enregistré. L'opérateur est prévenu." in told
-    assert not pieces._runner._leavings.waiting
+    assert not pieces.hands.runner._leavings.waiting
 
 
 def test_h3_what_was_refused_leaves_once_it_is_released(pieces: Rig) -> None:

@@ -10,10 +10,9 @@ import pytest
 
 from oct.steps.alerts.door import door_alerts
 from oct.steps.door.slowing import HOUR_MS
-from oct.steps.work.runner import Pace, Runner
 from oct.store import insurers, messages
 from oct.store.messages import Message
-from tests.steps.bench import CLAIMS, Bench, bench
+from tests.steps.bench import CLAIMS, Bench, Hands, bench
 
 PONT, PARC, REIMS = "pont@boite.example", "parc@boite.example", "01511@511.01.rss.fr"
 GOLDEN = (CLAIMS / "messages" / "01-single-file.eml").read_bytes()
@@ -23,7 +22,7 @@ GAP = HOUR_MS // MOST
 NOON = 1_795_345_200_000
 
 
-class Hands:
+class Hand:
     """A clock that a test sets."""
 
     now = NOON
@@ -33,16 +32,15 @@ class Hands:
 
 
 @pytest.fixture
-def clock() -> Hands:
-    return Hands()
+def clock() -> Hand:
+    return Hand()
 
 
 @pytest.fixture
-def pieces(tmp_path: Path, database_url: str, clock: Hands) -> Iterator[Bench]:
+def pieces(tmp_path: Path, database_url: str, clock: Hand) -> Iterator[Bench]:
     with bench(tmp_path, database_url, f"[opening]\nundecipherable = {MOST}") as made:
         workshop = replace(made.workshop, clock=clock)
-        pace = Pace(processors=1, senders=1, batch=1, lease=60_000, look=1_000, any_recipient=True)
-        yield Bench(workshop, Runner(workshop, made._runner._connect, pace, "essai-"), made.outside)
+        yield Bench(workshop, Hands(workshop, made.hands.connect, "essai-", batch=1), made.outside)
 
 
 def rubbish(rank: int) -> bytes:
@@ -63,7 +61,7 @@ def alerts(pieces: Bench) -> list[str]:
     return list(door_alerts(workshop.store, "", 0, workshop.clock()))
 
 
-def test_the_messages_that_follow_wait_spaced_whatever_they_hold(pieces: Bench, clock: Hands) -> None:
+def test_the_messages_that_follow_wait_spaced_whatever_they_hold(pieces: Bench, clock: Hand) -> None:
     """The next ones are taken with 250 and put off, a good one too; an hour later it is over."""
     for rank in range(MOST):
         assert state(pieces, pieces.take(rubbish(rank), PONT))[:2] == ("refused", "indechiffrable")
@@ -83,7 +81,7 @@ def test_the_messages_that_follow_wait_spaced_whatever_they_hold(pieces: Bench, 
     assert alerts(pieces) == []
 
 
-def test_no_more_than_the_bound_are_opened_in_an_hour_however_many_come(pieces: Bench, clock: Hands) -> None:
+def test_no_more_than_the_bound_are_opened_in_an_hour_however_many_come(pieces: Bench, clock: Hand) -> None:
     for rank in range(30):
         pieces.receive(rubbish(rank), PONT)
     opened = []
@@ -118,6 +116,5 @@ def test_another_process_slows_down_too(pieces: Bench) -> None:
     """What is counted is in the database."""
     for rank in range(MOST):
         pieces.take(rubbish(rank), PONT)
-    pace = Pace(processors=1, senders=1, batch=10, lease=60_000, look=1_000, any_recipient=True)
-    second = Bench(pieces.workshop, Runner(pieces.workshop, pieces._runner._connect, pace, "autre-"), pieces.outside)
+    second = Bench(pieces.workshop, Hands(pieces.workshop, pieces.hands.connect, "autre-"), pieces.outside)
     assert state(second, second.take(GOLDEN, PONT)) == ("received", "", NOON + GAP)

@@ -1,14 +1,15 @@
-"""Writes down that the other side said 250: those that are told while a commit runs share the next one.
+"""Writes down that the other side said 250: couriers that have something to tell share a commit.
 
-Each sender waits until its own is on disk before it sends another message, so a crash repeats at most one message for
-each sender, byte for byte (P2). Whoever finds nobody writing writes for all who wait.
+Each courier waits until its own is on disk before it sends another message, so a crash repeats at most one message for
+each courier, byte for byte (P2). The commit is made when every courier at work has told, or a moment after the first
+did: it blocks the event loop, on which nobody could send meanwhile anyway.
 
-Failure: StoreError for the one that wrote; the others then try for themselves.
+Failure: StoreError for all who shared the commit.
 """
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from oct.domain.journey import LotState
 from oct.store import consignments, events, lots
 from oct.store.engine import Store
 from oct.store.events import Event
+
+_LINGER_S = 0.002
+"""How long the first to tell waits for others."""
 
 
 class _LeaseLostError(Exception):
@@ -37,29 +41,43 @@ class Delivery:
 
 
 class Deliveries:
-    """Shared by the senders of a process."""
+    """Shared by the couriers of an event loop; `busy` says how many are at work."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, busy: Callable[[], int]) -> None:
         self._store = store
         self._clock = clock
-        self._turn = threading.Lock()
-        self._waiting: list[Delivery] = []
+        self._busy = busy
+        self._waiting: list[tuple[Delivery, asyncio.Future[None]]] = []
+        self._timer: asyncio.TimerHandle | None = None
 
-    def record(self, delivery: Delivery) -> None:
+    async def record(self, delivery: Delivery) -> None:
         """Returns when it is on disk, or when there is nothing to write because the lease was lost."""
-        self._waiting.append(delivery)
-        with self._turn:
-            if delivery not in self._waiting:
-                return  # whoever had the turn before wrote it
-            together = list(self._waiting)
-            try:
-                self._write(together)
-            except BaseException:
-                self._waiting.remove(delivery)
-                raise
-            del self._waiting[: len(together)]
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+        self._waiting.append((delivery, written))
+        if len(self._waiting) >= self._busy():
+            self._write()
+        elif self._timer is None:
+            self._timer = loop.call_later(_LINGER_S, self._write)
+        await written
 
-    def _write(self, together: Sequence[Delivery]) -> None:
+    def _write(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        together, self._waiting = self._waiting, []
+        try:
+            self._write_all([delivery for delivery, _ in together])
+        except Exception as error:  # noqa: BLE001 - handed to those who wait, who know what to do
+            for _, written in together:
+                if not written.done():
+                    written.set_exception(error)
+        else:
+            for _, written in together:
+                if not written.done():
+                    written.set_result(None)
+
+    def _write_all(self, together: Sequence[Delivery]) -> None:
         """All at once; when the lease of one was lost, each by itself, and that one not at all."""
         try:
             self._write_at_once(together)

@@ -1,6 +1,7 @@
-"""What a worker left when the database went away under it: its leases, given back as soon as the database answers.
+"""Leases that nobody works under any more: those of a predecessor that died, taken back before anything begins, and
+those of a worker under which the database went away, given back as soon as the database answers.
 
-Without this, what was claimed would wait until the lease ends, and then count as left by a process that died, a
+Without the second, what was claimed would wait until the lease ends, and then count as left by a process that died, a
 suspect (H3). The outcome of a commit that broke is unknown, so a claim that failed is given back too, whether it took
 anything or not. While something is left, nothing new is to be claimed (`waiting`).
 """
@@ -8,12 +9,30 @@ anything or not. While something is left, nothing new is to be claimed (`waiting
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 
 from oct.errors import StoreError
 from oct.store import consignments, messages
 from oct.store.engine import Store
 
 _PAUSE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """The process of the same `name` that was here before. The database lets no two live at once."""
+
+    store: Store
+    name: str
+
+    def start(self) -> None:
+        """Takes back its leases."""
+        with self.store.begin() as conn:
+            messages.release_leases(conn, f"{self.name}/")
+            consignments.release_leases(conn, f"{self.name}/")
+
+    def stop(self) -> None:
+        """The next one takes back what is left."""
 
 
 class Leavings:

@@ -1,15 +1,14 @@
-"""Runs the steps inside one process: threads that claim what is due, work on it, and wait for the bell.
+"""Brings messages to their end inside one process: a thread claims what is due, works on it, and waits for the bell.
 
 The database is the queue; the bell only saves the wait until the next look. Any number of runners, in as many
-processes, share one database, each under its own name. A runner whose threads are not started processes what it is
+processes, share one database, each under its own name. A runner whose thread is not started processes what it is
 told to, by the identifiers of messages (`process`), through the same claim: what is not due, or in other hands, is
 left. `Lookout` does at intervals what is not anybody's work.
 
 A step that fails because the database is away gives its rows back as soon as it answers (`leavings`); a message whose
 outcome the database refuses is held (`custody`). Any other failure is a defect, is logged by type and place, leaves the
 rows to their lease, and never ends the thread. A message that was left open by a process that died is a suspect: it is
-opened alone, no other suspect at the same time in this process, and each opening is on disk before it begins; after
-`tries` of them the step holds it (H3).
+opened alone, and each opening is on disk before it begins; after `tries` of them the step holds it (H3).
 """
 
 from __future__ import annotations
@@ -31,11 +30,9 @@ from oct.steps.door.slowing import slow_down
 from oct.steps.increments import keep_increment
 from oct.steps.notices import note
 from oct.steps.process import process
-from oct.steps.send import Connect, send
-from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.leavings import Leavings
 from oct.steps.workshop import Workshop
-from oct.store import consignments, messages
+from oct.store import messages
 from oct.store.messages import Message
 
 _log = structlog.get_logger()
@@ -47,19 +44,16 @@ _PORTION_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much runs at once: threads that process and threads that send. `lease` and `look` are milliseconds: `look` is
-    how often what nobody rang for is looked at (P2); `any_recipient`: all leaves through one relay."""
+    """How much is claimed at once. `lease` and `look` are milliseconds: `look` is how often what nobody rang for is
+    looked at (P2)."""
 
-    processors: int
-    senders: int
     batch: int
     lease: int
     look: int
-    any_recipient: bool
 
 
 class Bell:
-    """Wakes the threads that wait for one kind of work."""
+    """Wakes who waits for work."""
 
     def __init__(self) -> None:
         self._rung = threading.Condition()
@@ -85,61 +79,41 @@ Within = Callable[[], AbstractContextManager[None]]
 
 
 class Runner:
-    """A worker. `name` begins the names of its claims: no other running process has it, and the next one of the same
-    name takes back the leases of a dead one. `outgoing` is the bell of others who send what it prepares; what is opened
-    is opened `within` what that gives, which may end the process after a time."""
+    """A worker. `name` begins the names of its claims, and no other running process has it. `ready` is called when
+    there may be something to send; what is opened is opened `within` what that gives, which may end the process after
+    a time."""
 
     def __init__(
-        self,
-        workshop: Workshop,
-        connect: Connect,
-        pace: Pace,
-        name: str,
-        outgoing: Bell | None = None,
-        within: Within = nullcontext,
+        self, workshop: Workshop, pace: Pace, name: str, ready: Callable[[], object], within: Within = nullcontext
     ) -> None:
         self._within = within
         self._workshop = workshop
-        self._connect = connect
         self._pace = pace
         self._name = name
-        self._deliveries = Deliveries(workshop.store, workshop.clock)
+        self._ready = ready
         self._claims = count()
-        self._one_suspect = threading.Lock()
         self._leavings = Leavings(workshop.store)
         self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="runner", daemon=True)
         self.incoming = Bell()
         """Rung when messages were received."""
-        self.outgoing = outgoing or Bell()
-        """Rung when there may be something to send."""
-        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Takes back the leases of a predecessor that died, then starts the threads."""
-        with self._workshop.store.begin() as conn:
-            messages.release_leases(conn, self._name)
-            consignments.release_leases(conn, self._name)
-        pace = self._pace
-        jobs: list[tuple[Callable[[], bool], Bell]] = [(self._process_some, self.incoming)] * pace.processors
-        jobs += [(self._send_some, self.outgoing)] * pace.senders
-        self._threads = [threading.Thread(target=self._work, args=job, daemon=True) for job in jobs]
-        for thread in self._threads:
-            thread.start()
+        """Starts the thread."""
+        self._thread.start()
 
     def stop(self) -> None:
-        """Lets every thread end what it is doing."""
+        """Lets it end what it is doing."""
         self._stopping.set()
         self.incoming.ring()
-        self.outgoing.ring()
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
         self._leavings.stop()
 
-    def _work(self, some: Callable[[], bool], bell: Bell) -> None:
+    def _run(self) -> None:
         while not self._stopping.is_set():
-            seen = bell.seen()
-            if not _survived(some):
-                bell.wait(seen, self._pace.look / 1000)
+            seen = self.incoming.seen()
+            if not _survived(self._process_some):
+                self.incoming.wait(seen, self._pace.look / 1000)
 
     def process(self, ids: Sequence[int]) -> bool:
         """Brings those of these messages that are due to their end; whether there were some. Never fails: what is
@@ -170,7 +144,7 @@ class Runner:
                     with self._within():
                         self._bring_suspect(message, owner)
         finally:
-            self.outgoing.ring()
+            self._ready()
         return True
 
     def _bring(self, received: Sequence[Message], owner: str) -> None:
@@ -182,24 +156,10 @@ class Runner:
                 settle(self._workshop, message, owner, step)
 
     def _bring_suspect(self, message: Message, owner: str) -> None:
-        with self._one_suspect:
-            with self._workshop.store.begin() as conn:
-                held = messages.begin_opening(conn, message.id, owner)
-            if held:
-                self._bring([replace(message, attempts=message.attempts + 1)], owner)
-
-    def _send_some(self) -> bool:
-        with self._claim_of() as owner:
-            return not self._leavings.waiting and self._send_as(owner)
-
-    def _send_as(self, owner: str) -> bool:
-        claim = consignments.claim_any if self._pace.any_recipient else consignments.claim
         with self._workshop.store.begin() as conn:
-            claimed = claim(conn, owner, self._workshop.clock(), self._pace.lease, self._pace.batch)
-        if not claimed:
-            return False
-        send(self._workshop, claimed, owner, self._connect, self._deliveries)
-        return True
+            held = messages.begin_opening(conn, message.id, owner)
+        if held:
+            self._bring([replace(message, attempts=message.attempts + 1)], owner)
 
     @contextmanager
     def _claim_of(self) -> Iterator[str]:

@@ -119,18 +119,21 @@ consignments = Table(
     Column("state", String(12), nullable=False),
     Column("delivered_at", BigInteger),
     Column("reply", String(250), nullable=False, server_default=""),
+    Column("stalled_at", BigInteger),  # its last try, when the server fell silent over it
     Column("gathering_key", String(64)),  # A15: files of one key leave as one; set as long as this one waits for others
     reference("replaced_by", "consignments", index=True),  # the sending in which its lots left instead
     *queue_columns(),
     Index("ix_consignments_insurer_id", "insurer_id", "id"),
     Index("ix_consignments_practitioner_id", "practitioner_id", "id"),
 )
+
 _consignment_due = consignments.c.due_at.is_not(None)
 _consignment_leased = consignments.c.lease_until.is_not(None)
 _consignment_gathering = consignments.c.gathering_key.is_not(None)
 for _name, _columns, _where in (
     ("ix_consignments_due", (consignments.c.due_at,), _consignment_due),
     ("ix_consignments_recipient", (consignments.c.recipient, consignments.c.due_at), _consignment_due),
+    ("ix_consignments_stalled", (consignments.c.recipient,), consignments.c.stalled_at.is_not(None)),
     ("ix_consignments_leased", (consignments.c.lease_until, consignments.c.recipient), _consignment_leased),
     ("ix_consignments_gathering", (consignments.c.gathering_key, consignments.c.created_at), _consignment_gathering),
 ):

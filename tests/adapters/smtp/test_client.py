@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import trustme
@@ -29,11 +31,35 @@ def outgoing(key: int = 1, content: bytes = CONTENT) -> Outgoing:
     return Outgoing(key, "oct@oct.test", OURS, content)
 
 
+class Lasting:
+    """A connection and its event loop, for who waits for each answer."""
+
+    def __init__(self, connection: Connection, runner: asyncio.Runner) -> None:
+        self._connection = connection
+        self._runner = runner
+
+    def send(self, message: Outgoing) -> Sent:
+        return self._runner.run(self._connection.send(message))
+
+
+@contextmanager
 def connection(
     port: int, policy: TlsPolicy = TlsPolicy.OPPORTUNISTIC, *, tls: ssl.SSLContext | None = None, seconds: float = 5
-) -> Connection:
-    context = tls or ssl.create_default_context()
-    return Connection(Route("127.0.0.1", port, policy), helo="oct.test", tls=context, timeout_seconds=seconds)
+) -> Iterator[Lasting]:
+    made = Connection(
+        Route("127.0.0.1", port, policy),
+        helo="oct.test",
+        tls=tls or ssl.create_default_context(),
+        timeout_seconds=seconds,
+    )
+    with asyncio.Runner() as runner:
+        yield Lasting(made, runner)
+        runner.run(close(made))
+
+
+async def close(made: Connection) -> None:
+    made.close()
+    await asyncio.sleep(0.01)  # the loop ends what is closed
 
 
 def delivered(key: int = 1, *, tls: bool = False) -> Sent:
@@ -94,7 +120,7 @@ def test_one_connection_serves_many_messages(ehlo: bytes) -> None:
     with serving(Insurer(ehlo=ehlo)) as insurer, connection(insurer.port) as lasting:
         assert [lasting.send(outgoing(key)) for key in range(3)] == [delivered(key) for key in range(3)]
     assert insurer.connections == 1
-    assert insurer.commands.count("ehlo oct.test") == 1
+    assert insurer.commands.count("EHLO oct.test") == 1
     assert insurer.commands[-1] == "QUIT"
     assert insurer.wires == [CONTENT.replace(b"\r\n.", b"\r\n..") + b".\r\n"] * 3
 
@@ -162,8 +188,9 @@ def test_a_cut_between_the_final_dot_and_its_reply_is_uncertain_and_not_repeated
     with serving(Insurer({"BODY": [b"250 2.0.0 ok\r\n", end]})) as insurer:
         with connection(insurer.port, seconds=0.3) as lasting:
             assert lasting.send(outgoing(1)) == delivered(1)
+            silent = end == SILENT
             assert lasting.send(outgoing(2)) == Sent(
-                2, 0, text, False, permanent=False, delivered=False, uncertain=True
+                2, 0, text, False, permanent=False, delivered=False, uncertain=True, silent=silent, stalled=silent
             )
         assert len(insurer.wires) == 2
 
@@ -180,7 +207,9 @@ def test_a_421_after_the_content_is_temporary_and_certain() -> None:
 def test_a_server_that_falls_silent_holds_nobody(verb: str) -> None:
     """P4."""
     with serving(Insurer({verb: [SILENT]})) as insurer, connection(insurer.port, seconds=0.3) as lasting:
-        assert lasting.send(outgoing()) == Sent(1, 0, "delai depasse", False, permanent=False, delivered=False)
+        assert lasting.send(outgoing()) == Sent(
+            1, 0, "delai depasse", False, permanent=False, delivered=False, silent=True, stalled=verb in DATA_STAGES
+        )
 
 
 @pytest.mark.parametrize(
@@ -200,14 +229,16 @@ def test_a_refusal_to_greet_is_told_as_it_is() -> None:
 def test_a_server_that_only_knows_helo_is_served() -> None:
     with serving(Insurer({"EHLO": [b"502 quoi ?\r\n"]})) as insurer, connection(insurer.port) as lasting:
         assert lasting.send(outgoing()) == delivered()
-    assert "helo oct.test" in insurer.commands
+    assert "HELO oct.test" in insurer.commands
 
 
 def test_nobody_at_the_address_is_a_temporary_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with connection(port) as lasting:
-        assert lasting.send(outgoing()) == Sent(1, 0, "connexion refusee", False, permanent=False, delivered=False)
+        assert lasting.send(outgoing()) == Sent(
+            1, 0, "connexion refusee", False, permanent=False, delivered=False, silent=True
+        )
 
 
 def test_the_words_of_a_peer_are_cut_and_cleaned() -> None:

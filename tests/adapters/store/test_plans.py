@@ -38,6 +38,8 @@ QUERIES: list[Callable[[Connection], object]] = [
     lambda conn: messages.oldest_due(conn),
     lambda conn: consignments.claim(conn, "w", NOW, 1, 10),
     lambda conn: consignments.claim_any(conn, "w", NOW, 1, 10),
+    lambda conn: consignments.claim_stalled(conn, "w", NOW, 1, 10),
+    lambda conn: consignments.hand_back(conn, [1, 2], "w"),
     lambda conn: consignments.mark_delivered(conn, 1, "w", "", NOW),
     lambda conn: consignments.mark_all_delivered(conn, [(1, "w", ""), (2, "w", "")], NOW),
     lambda conn: consignments.release_leases(conn, "w"),
@@ -82,6 +84,7 @@ PARTIAL = {
     "ix_consignments_due",
     "ix_consignments_recipient",
     "ix_consignments_leased",
+    "ix_consignments_stalled",
     "ix_consignments_gathering",
 }
 """They hold only what waits, so reading one whole is what is wanted."""

@@ -1,0 +1,350 @@
+"""Carries what is due to the other side: one thread with an event loop, and on it couriers, a connection each.
+
+A courier takes one errand after the other and waits, with what it delivered, for the commit that it shares with its
+neighbours. When everything leaves through one relay, all couriers work off the same errands, whoever they are for;
+else each has those of one recipient to itself. New errands are claimed when there are none left, and looked for when
+the bell is rung and every `look`.
+
+Whoever does not answer keeps nobody else waiting (P4): after a second another courier works in the place of the one
+that waits; what is for the same recipient is put aside; and once the relay fell silent over a recipient, whatever
+waits for it is claimed apart (`consignments.claim_stalled`), by one courier, and shares the fate of the first that gets
+no answer. An exchange ends before the lease of its consignment does.
+
+A step that fails with a StoreError leaves its claim to `leavings`; any other failure is a defect, is logged by type and
+place, and leaves the rows to their lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+
+import structlog
+from sqlalchemy import Connection as Database
+
+from oct.errors import DeliveryError, OctError, StoreError, described
+from oct.smtp.client import Connection, Outgoing, Sent, unroutable
+from oct.steps.send import record_failure, send
+from oct.steps.work.deliveries import Deliveries
+from oct.steps.work.errands import Errand, Errands, hand_back
+from oct.steps.work.leavings import Leavings
+from oct.steps.workshop import Workshop
+from oct.store import consignments
+from oct.store.consignments import Consignment
+
+_log = structlog.get_logger()
+_QUIET_S = 1.0
+"""After so long without an answer somebody else works in a courier's place."""
+_PATROL_S = 0.25
+_SPACING_S = 1.0
+"""Between two looks for what waits for recipients that stalled."""
+_MOST_QUIET = 8
+"""Couriers without an answer, for each of those at work."""
+_SHARES = 4
+"""Batches that a claim takes when all couriers work it off."""
+_MARGIN_MS = 5_000
+"""Before the end of its lease an exchange is cut."""
+_GRACE_S = 8.0
+"""What a clean stop leaves to the exchanges that are open (P5: 10 s in all)."""
+
+Connect = Callable[[str], Awaitable[Connection]]
+"""Finds the way to a recipient's address. DeliveryError when there is none."""
+_Claim = Callable[[Database, str, int, int, int], list[Consignment]]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How many couriers go at once, and how many consignments a claim takes for how long. `lease` and `look` are
+    milliseconds; `one_relay`: everything leaves through it."""
+
+    senders: int
+    batch: int
+    lease: int
+    look: int
+    one_relay: bool
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """One way of claiming, and those who work so. `errands` are those of all when they are `shared`; `dry`: nothing was
+    found since somebody said that there may be something (`wanted`)."""
+
+    claim: _Claim
+    shared: bool
+    errands: Errands
+    spacing: float = 0.0
+    hands: int = 0
+    wanted: bool = True
+    dry: bool = True
+    looked_at: float = 0.0
+    aside: dict[str, list[Errand]] = field(default_factory=lambda: defaultdict(list))
+
+
+@dataclass(slots=True, eq=False)
+class _Courier:
+    """One connection and what is on it. `since` is the loop's time at which the exchange began."""
+
+    lane: _Lane
+    errands: Errands
+    connection: Connection | None = None
+    errand: Errand | None = None
+    since: float = 0.0
+    quiet: bool = False
+
+
+class Couriers:
+    """`name` begins the names of their claims, and no other running process has it."""
+
+    def __init__(self, workshop: Workshop, connect: Connect, pace: Round, name: str) -> None:
+        self._workshop = workshop
+        self._connect = connect
+        self._pace = pace
+        self._name = name
+        self._claims = count()
+        self._leavings = Leavings(workshop.store)
+        self._deliveries = Deliveries(workshop.store, workshop.clock, self._busy)
+        self._lanes = self._laid_out()
+        self._out: set[_Courier] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._quiet: Counter[str] = Counter()
+        self._carried = 0
+        self._rung = asyncio.Event()
+        self._stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._attend()), name="couriers", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Lets the exchanges that are open end, and gives back what was not tried."""
+        self._stopping = True
+        self.ring()
+        self._thread.join()
+        self._leavings.stop()
+
+    def ring(self) -> None:
+        """There may be something to send. From any thread; neither waits nor fails."""
+        if self._loop is not None and not self._rung.is_set():
+            with suppress(RuntimeError):  # the loop has just ended
+                self._loop.call_soon_threadsafe(self._rung.set)
+
+    async def work_off(self) -> bool:
+        """Sends what is due, without a thread; whether there was something."""
+        before = self._carried
+        for lane in self._lanes:
+            lane.dry = False
+            self._hire(lane)
+        while self._tasks:
+            await asyncio.wait(self._tasks, timeout=_PATROL_S)
+            self._patrol()
+        return self._carried > before
+
+    def _laid_out(self) -> list[_Lane]:
+        nothing = Errands(self._workshop, (), "")
+        if not self._pace.one_relay:
+            return [_Lane(consignments.claim, shared=False, errands=nothing)]
+        return [
+            _Lane(consignments.claim_any, shared=True, errands=nothing),
+            _Lane(consignments.claim_stalled, shared=False, errands=nothing, spacing=_SPACING_S),
+        ]
+
+    def _busy(self) -> int:
+        return sum(lane.hands for lane in self._lanes)
+
+    async def _attend(self) -> None:
+        """The life of the thread."""
+        self._loop = loop = asyncio.get_running_loop()
+        next_look = 0.0
+        while not self._stopping:
+            now = loop.time()
+            if self._rung.is_set() or now >= next_look:
+                self._rung.clear()
+                next_look = now + self._pace.look / 1000
+                for lane in self._lanes:
+                    lane.wanted = True
+            for lane in self._lanes:
+                self._look(lane, now)
+            self._patrol()
+            restless = self._tasks or any(lane.wanted or lane.aside for lane in self._lanes)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._rung.wait(), _PATROL_S if restless else next_look - now)
+        await self._go_home()
+
+    def _look(self, lane: _Lane, now: float) -> None:
+        """Sends somebody to look for errands when that is wanted, and not too soon after the last look."""
+        if lane.wanted and now >= lane.looked_at + lane.spacing:
+            lane.wanted, lane.dry, lane.looked_at = False, False, now
+            self._hire(lane)
+
+    async def _go_home(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_GRACE_S)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(StoreError):  # the next process of the same name takes back what is left
+            for lane in self._lanes:
+                lane.errands.hand_back()
+                for recipient in list(lane.aside):
+                    self._resume(lane, recipient)
+
+    def _hire(self, lane: _Lane) -> None:
+        if lane.hands < self._pace.senders and not lane.dry and not self._stopping:
+            lane.hands += 1
+            courier = _Courier(lane, Errands(self._workshop, (), ""))
+            task = asyncio.get_running_loop().create_task(self._work(courier))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, courier: _Courier) -> None:
+        """The life of a courier: until there are no errands, or somebody else has its place."""
+        lane = courier.lane
+        try:
+            while not (self._stopping or courier.quiet) and (errand := self._next(courier)) is not None:
+                self._hire(lane)
+                courier.errand = errand
+                await self._carry(courier, errand)
+            courier.errands.hand_back()
+        except StoreError as error:
+            self._leave(courier)
+            _log.warning("envoi-interrompu", code=error.code)
+        except OctError as error:
+            _log.warning("envoi-interrompu", code=error.code)
+        except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect must not end the others' work
+            _log.error("envoi-surprise", **described(surprise))
+        finally:
+            lane.hands -= not courier.quiet
+            if courier.connection is not None:
+                courier.connection.close()
+
+    def _leave(self, courier: _Courier) -> None:
+        """The database went away: nobody goes on with what was claimed."""
+        lane = courier.lane
+        lane.dry = True
+        owners = {errand.owner for waiting in lane.aside.values() for errand in waiting}
+        lane.aside.clear()
+        for errands in (courier.errands, lane.errands):
+            errands.rest()
+            owners.add(errands.owner)
+        if courier.errand is not None:
+            owners.add(courier.errand.owner)
+        for owner in owners - {""}:
+            self._leavings.leave(owner)
+
+    def _next(self, courier: _Courier) -> Errand | None:
+        lane = courier.lane
+        while True:
+            errands = lane.errands if lane.shared else courier.errands
+            errand = errands.take()
+            if errand is None:
+                errands.hand_back()
+                if not lane.shared and errands.owner:
+                    lane.dry = False  # nobody else could claim what is for the recipient that this one served
+                if not self._claim(courier):
+                    return None
+            elif lane.shared and errand.consignment.recipient in self._quiet:
+                lane.aside[errand.consignment.recipient].append(errand)
+            else:
+                return errand
+
+    def _claim(self, courier: _Courier) -> bool:
+        """Takes new errands; False when there are none."""
+        workshop, pace, lane = self._workshop, self._pace, courier.lane
+        if self._leavings.waiting or lane.dry:
+            return False
+        owner = f"{self._name}{next(self._claims)}"
+        try:
+            with workshop.store.begin() as conn:
+                now = workshop.clock()
+                limit = pace.batch * (_SHARES if lane.shared else 1)
+                claimed = lane.claim(conn, owner, now, pace.lease, limit)
+        except StoreError:
+            self._leavings.leave(owner)
+            raise
+        lane.dry = not claimed
+        errands = Errands(workshop, claimed, owner, now=now, lease=pace.lease)
+        if lane.shared:
+            lane.errands = errands
+        else:
+            courier.errands = errands
+        return bool(claimed)
+
+    async def _carry(self, courier: _Courier, errand: Errand) -> None:
+        async def way(message: Outgoing) -> Sent:
+            courier.since = asyncio.get_running_loop().time()
+            self._out.add(courier)
+            try:
+                return await self._hand_over(courier, message)
+            finally:
+                self._out.discard(courier)
+                if courier.quiet:
+                    self._heard_of(courier, message.recipient)
+
+        sent = await send(self._workshop, errand, way, self._deliveries)
+        self._carried += 1
+        if sent is not None and sent.silent and not courier.lane.shared:
+            self._give_up(courier, sent)
+
+    async def _hand_over(self, courier: _Courier, message: Outgoing) -> Sent:
+        try:
+            if courier.connection is None:
+                courier.connection = await self._connect(message.recipient)
+            return await courier.connection.send(message)
+        except DeliveryError as error:
+            return unroutable(message.key, error)
+        except asyncio.CancelledError:
+            if courier.connection is not None:
+                courier.connection.give_up()
+            raise
+
+    def _give_up(self, courier: _Courier, sent: Sent) -> None:
+        """What was to follow to a recipient that does not answer is not tried now."""
+        while (following := courier.errands.take()) is not None:
+            record_failure(self._workshop, following, sent)
+
+    def _patrol(self) -> None:
+        now, clock = asyncio.get_running_loop().time(), self._workshop.clock()
+        for courier in list(self._out):
+            assert courier.errand is not None
+            if clock > courier.errand.until - _MARGIN_MS and courier.connection is not None:
+                courier.connection.give_up()
+            elif now > courier.since + _QUIET_S and not courier.quiet:
+                self._replace(courier, courier.errand.consignment.recipient)
+        for lane in self._lanes:
+            for recipient in [one for one in lane.aside if one not in self._quiet]:
+                self._resume(lane, recipient)
+
+    def _replace(self, courier: _Courier, recipient: str) -> None:
+        """Somebody else works in the place of one that waits."""
+        if self._quiet.total() < _MOST_QUIET * self._pace.senders:
+            courier.quiet = True
+            self._quiet[recipient] += 1
+            courier.lane.hands -= 1
+            self._hire(courier.lane)
+
+    def _heard_of(self, courier: _Courier, recipient: str) -> None:
+        """It has its answer, or waits no more. It goes on when its place is free."""
+        lane = courier.lane
+        self._quiet[recipient] -= 1
+        if not self._quiet[recipient]:
+            del self._quiet[recipient]
+        if lane.hands < self._pace.senders:
+            courier.quiet = False
+            lane.hands += 1
+
+    def _resume(self, lane: _Lane, recipient: str) -> None:
+        """What was put aside for a recipient may be claimed again."""
+        waiting = lane.aside.pop(recipient, [])
+        lane.wanted = True
+        for owner in {errand.owner for errand in waiting}:
+            try:
+                hand_back(self._workshop, [errand.consignment for errand in waiting if errand.owner == owner], owner)
+            except StoreError:
+                self._leavings.leave(owner)

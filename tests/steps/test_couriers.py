@@ -1,0 +1,242 @@
+"""P4: whoever does not answer keeps nobody else waiting, whether all leaves through one relay or each goes its way."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from oct.bootstrap import connector
+from oct.domain.journey import ConsignmentState
+from oct.errors import DeliveryError
+from oct.settings import load
+from oct.smtp.client import Connection
+from oct.steps.work import couriers as module
+from oct.steps.work.couriers import Connect, Couriers, Round
+from oct.steps.work.errands import Errands
+from oct.steps.workshop import Workshop
+from oct.store import consignments, payloads
+from oct.store.consignments import Consignment, NewConsignment
+from oct.store.tables import consignments as table
+from oct.store.tables import events as told
+from tests.adapters.store.arrivals import arrive
+from tests.journeys.waiting import until
+from tests.steps.bench import Bench, bench
+from tests.steps.resending_rig import Hand
+
+SILENT = "muette@boite.example"
+OTHERS = [f"caisse{rank}@boite.example" for rank in range(8)]
+SENDERS = 3
+SECOND, MINUTE = 1_000, 60_000
+
+
+@pytest.fixture
+def pieces(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """Exchanges without an answer end soon; the couriers' places are taken sooner."""
+    monkeypatch.setattr(module, "_QUIET_S", 0.2)
+    with bench(tmp_path, database_url, 'timeout = "1500ms"', certified=False) as made:
+        yield made
+
+
+@pytest.fixture
+def clock() -> Hand:
+    return Hand()
+
+
+@pytest.fixture
+def connect(tmp_path: Path, pieces: Bench) -> Connect:
+    return connector(load(tmp_path / "oct.toml", {}).settings)
+
+
+def crew(workshop: Workshop, connect: Connect, *, one_relay: bool = True, lease: int = 10 * MINUTE) -> Couriers:
+    return Couriers(workshop, connect, Round(SENDERS, 50, lease, look=200, one_relay=one_relay), "essai/")
+
+
+def consign(workshop: Workshop, recipients: Sequence[str], number: int = 1) -> None:
+    """A consignment for each, due in this order, of a message of this number."""
+    now = workshop.clock()
+    contents = [b"Subject: %d\r\n\r\n%d\r\n" % (rank, rank) for rank in range(len(recipients))]
+    sealed = [payloads.seal(workshop.vault, content) for content in contents]
+    with workshop.store.begin() as conn:
+        message_id = arrive(conn, number, due_at=None)
+        kept = payloads.insert_many(conn, sealed, now)
+        named = enumerate(zip(recipients, kept, sealed, strict=True))
+        new = [
+            NewConsignment(
+                message_id=message_id,
+                kind="texte",
+                recipient=recipient,
+                message_uid=f"<{number}.{rank}@essai>",
+                payload_id=payload_id,
+                size=one.size,
+                sha256=one.sha256,
+                created_at=now,
+                due_at=now + rank,
+            )
+            for rank, (recipient, payload_id, one) in named
+        ]
+        consignments.insert_many(conn, new)
+
+
+def rows(workshop: Workshop) -> list[Consignment]:
+    with workshop.store.read() as conn:
+        ids = conn.execute(select(table.c.id).order_by(table.c.id)).scalars().all()
+        return [one for row_id in ids if (one := consignments.by_id(conn, row_id)) is not None]
+
+
+def leased(workshop: Workshop) -> int:
+    with workshop.store.read() as conn:
+        return len(conn.execute(select(table.c.id).where(table.c.lease_owner.is_not(None))).all())
+
+
+def outcomes(workshop: Workshop) -> list[str]:
+    """What the events of tries say, in the order in which they were written."""
+    with workshop.store.read() as conn:
+        return list(conn.execute(select(told.c.outcome).where(told.c.kind == "remise").order_by(told.c.id)).scalars())
+
+
+def work_off(couriers: Couriers) -> None:
+    while asyncio.run(couriers.work_off()):
+        pass
+
+
+@pytest.mark.parametrize("one_relay", [True, False])
+def test_a_recipient_that_is_silent_holds_up_no_other(
+    pieces: Bench, clock: Hand, connect: Connect, one_relay: bool
+) -> None:
+    """More waits for it than there are couriers, before anything for the others. None is lost, or leaves twice."""
+    workshop = replace(pieces.workshop, clock=clock)
+    consign(workshop, [*[SILENT] * 10, *OTHERS])
+    pieces.outside.temper.black_hole(120, address=SILENT)
+    couriers = crew(workshop, connect, one_relay=one_relay)
+    clock.now += SECOND
+    work_off(couriers)
+    assert sorted(letter.rcpt_to for letter in pieces.outside.letters) == OTHERS
+    assert outcomes(workshop)[: len(OTHERS)] == ["remis"] * len(OTHERS)
+    assert leased(workshop) == 0
+    pieces.outside.temper.behave()
+    clock.now += 2 * MINUTE
+    work_off(couriers)
+    assert {one.state for one in rows(workshop)} == {ConsignmentState.DELIVERED}
+    assert len(pieces.outside.of(SILENT)) == 10
+
+
+@pytest.mark.parametrize("one_relay", [True, False])
+def test_what_waits_for_who_did_not_answer_shares_the_fate_of_the_first(
+    pieces: Bench, clock: Hand, connect: Connect, one_relay: bool
+) -> None:
+    """One try for all of it, so that a thousand messages for a dead server cost what one costs; each is counted, so
+    that the delay of each has an end."""
+    workshop = replace(pieces.workshop, clock=clock)
+    consign(workshop, [SILENT])
+    pieces.outside.temper.black_hole(120, address=SILENT)
+    couriers = crew(workshop, connect, one_relay=one_relay)
+    work_off(couriers)
+    (stalled,) = rows(workshop)
+    assert (stalled.reply, stalled.due_at) == ("0 delai depasse", clock.now + MINUTE)
+    clock.now += MINUTE
+    consign(workshop, [*[SILENT] * 5, *OTHERS], 2)
+    clock.now += SECOND
+    before = len(outcomes(workshop))
+    work_off(couriers)
+    assert sorted(letter.rcpt_to for letter in pieces.outside.letters) == OTHERS
+    assert outcomes(workshop)[before:] == ["remis"] * len(OTHERS) + ["differe"] * 6
+    waiting = [one for one in rows(workshop) if one.state == ConsignmentState.WAITING]
+    assert [(one.recipient, one.reply, one.attempts) for one in waiting] == [
+        (SILENT, "0 delai depasse", attempts) for attempts in (2, 1, 1, 1, 1, 1)
+    ]
+
+
+def test_a_relay_that_is_away_stalls_no_recipient(pieces: Bench, clock: Hand, tmp_path: Path) -> None:
+    """When it is back, all leaves together again, not recipient by recipient."""
+    workshop = replace(pieces.workshop, clock=clock)
+    consign(workshop, OTHERS)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = load(tmp_path / "oct.toml", {"OCT_DELIVERY__RELAY": f"127.0.0.1:{port}"}).settings
+    clock.now += SECOND
+    work_off(crew(workshop, connector(settings)))
+    assert {one.reply for one in rows(workshop)} == {"0 connexion refusee"}
+    clock.now += MINUTE
+    with workshop.store.begin() as conn:
+        assert len(consignments.claim_any(conn, "autre", clock.now, MINUTE, 50)) == len(OTHERS)
+
+
+def test_an_exchange_ends_before_its_lease_does(pieces: Bench, clock: Hand, connect: Connect) -> None:
+    """P2: else another worker would send the same while it goes on."""
+    workshop = replace(pieces.workshop, clock=lambda: clock.now + next(ticking) * 100)
+    ticking = count()
+    consign(workshop, [SILENT])
+    pieces.outside.temper.black_hole(120, address=SILENT)
+    clock.now += SECOND
+    asyncio.run(crew(workshop, connect, lease=module._MARGIN_MS + 100).work_off())
+    (cut,) = rows(workshop)
+    assert (cut.reply, cut.attempts, leased(workshop)) == ("0 connexion coupee", 1, 0)
+
+
+def test_what_was_claimed_is_given_back_when_half_of_its_lease_is_over(pieces: Bench, clock: Hand) -> None:
+    """As if it had never been claimed."""
+    workshop = replace(pieces.workshop, clock=clock)
+    consign(workshop, OTHERS)
+    clock.now += SECOND
+    with workshop.store.begin() as conn:
+        claimed = consignments.claim_any(conn, "lent", clock.now, MINUTE, 50)
+    errands = Errands(workshop, claimed, "lent", now=clock.now, lease=MINUTE)
+    taken = errands.take()
+    assert taken is not None
+    clock.now += MINUTE // 2
+    assert errands.take() is None
+    errands.hand_back()
+    assert leased(workshop) == 1
+    assert [one.attempts for one in rows(workshop)] == [1, *[0] * (len(OTHERS) - 1)]
+
+
+def test_who_is_stopped_ends_what_is_open_and_gives_back_the_rest(
+    pieces: Bench, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: within its time, whatever the others do."""
+    monkeypatch.setattr(module, "_GRACE_S", 0.1)
+    workshop = pieces.workshop
+    pieces.outside.temper.black_hole(120)
+    consign(workshop, [SILENT, *OTHERS])
+    couriers = crew(workshop, connect)
+    couriers.start()
+    until("all are out", lambda: len(couriers._out) == SENDERS)
+    couriers.stop()
+    assert leased(workshop) == SENDERS
+    assert [one.attempts for one in rows(workshop)] == [1] * SENDERS + [0] * (1 + len(OTHERS) - SENDERS)
+
+
+def test_a_bell_brings_them_out(pieces: Bench, connect: Connect) -> None:
+    """Nobody waits for the next look, which is hours away here."""
+    couriers = Couriers(
+        pieces.workshop, connect, Round(SENDERS, 50, 10 * MINUTE, look=100 * MINUTE, one_relay=True), "essai/"
+    )
+    couriers.start()
+    for number, recipient in enumerate(OTHERS, 1):
+        consign(pieces.workshop, [recipient], number)
+        couriers.ring()
+        until("it left", lambda: bool(pieces.outside.of(recipient)))  # noqa: B023 - called at once
+    couriers.stop()
+    assert {one.state for one in rows(pieces.workshop)} == {ConsignmentState.DELIVERED}
+
+
+def test_a_domain_without_a_server_is_tried_again_like_a_server_that_is_away(pieces: Bench, clock: Hand) -> None:
+    """And one that takes no mail (RFC 7505) is a failure for good."""
+    workshop = replace(pieces.workshop, clock=clock)
+    consign(workshop, [SILENT, OTHERS[0]])
+    clock.now += SECOND
+
+    async def nowhere(recipient: str) -> Connection:
+        raise DeliveryError("essai", "Aucun serveur.", permanent=recipient == SILENT)
+
+    work_off(crew(workshop, nowhere, one_relay=False))
+    final, waiting = rows(workshop)
+    assert (final.state, final.reply) == (ConsignmentState.FAILED, "0 Aucun serveur.")
+    assert (waiting.state, waiting.reply, waiting.attempts) == (ConsignmentState.WAITING, "0 Aucun serveur.", 1)
