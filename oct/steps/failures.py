@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from oct.clock import paris
 from oct.domain.later_texts import failed_delivery
+from oct.errors import StoreRefusalError, described
 from oct.steps.concerned import Concerned, concerned_by, stories_of, tell_each
 from oct.steps.texts import SealedText, write_text_row
 from oct.steps.workshop import Workshop
@@ -25,6 +26,7 @@ from oct.store.holds import HoldSubject, NewHold
 
 _log = structlog.get_logger()
 _LOST = "son contenu n'existe plus, sa conservation a pris fin"
+_UNTOLD = "sa suite n'a pas pu être notée, la base de données l'a refusée ; demander au destinataire s'il l'a reçu"
 
 
 def failure_texts(workshop: Workshop, consignment: Consignment) -> list[SealedText]:
@@ -87,3 +89,23 @@ def write_loss(conn: Connection, consignment: Consignment, owner: str, now: int)
     stories = stories_of(consignment.message_id, lots.of_consignment(conn, consignment.id))
     events.append(conn, [replace(lost, message_id=story) for story in stories])
     _log.error("contenu-detruit-avant-envoi", consignment=consignment.id)
+
+
+def hold_untold(workshop: Workshop, consignment: Consignment, owner: str) -> None:
+    """Holds a consignment of which the database refuses to keep what became of it, in words of our own alone; without
+    an event, when that is what is refused. It may have arrived, so it does not leave again by itself. StoreError when
+    the database is away; a row that cannot even be held is left to its lease."""
+    now = workshop.clock()
+    untold = Event(
+        at=now, kind="remise", outcome="echec", message_id=consignment.message_id, consignment_id=consignment.id
+    )
+    for told in ([untold], []):
+        try:
+            with workshop.store.begin() as conn:
+                if consignments.mark_failed(conn, consignment.id, owner, _UNTOLD):
+                    write_failure(conn, consignment, _UNTOLD, (), now)
+                    events.append(conn, told)
+        except StoreRefusalError as refusal:
+            _log.error("suite-refusee", consignment=consignment.id, **described(refusal))
+        else:
+            return

@@ -21,13 +21,14 @@ from oct.steps.work import couriers as module
 from oct.steps.work.couriers import Connect, Couriers, Round
 from oct.steps.work.errands import Errands
 from oct.steps.workshop import Workshop
-from oct.store import consignments, payloads
+from oct.store import consignments, holds, payloads
 from oct.store.consignments import Consignment, NewConsignment
 from oct.store.tables import consignments as table
 from oct.store.tables import events as told
 from tests.adapters.store.arrivals import arrive
 from tests.journeys.waiting import until
 from tests.steps.bench import Bench, bench
+from tests.steps.refusing import refuse
 from tests.steps.resending_rig import Hand
 
 SILENT = "muette@boite.example"
@@ -240,3 +241,22 @@ def test_a_domain_without_a_server_is_tried_again_like_a_server_that_is_away(pie
     final, waiting = rows(workshop)
     assert (final.state, final.reply) == (ConsignmentState.FAILED, "0 Aucun serveur.")
     assert (waiting.state, waiting.reply, waiting.attempts) == (ConsignmentState.WAITING, "0 Aucun serveur.", 1)
+
+
+@pytest.mark.parametrize("refused", ["NEW.kind = 'remise' AND NEW.outcome = 'remis'", "NEW.kind = 'remise'"])
+def test_what_the_database_refuses_of_one_is_held_and_takes_nobody_with_it(
+    pieces: Bench, clock: Hand, connect: Connect, refused: str
+) -> None:
+    """It may have arrived: it does not leave again by itself, and the others are told as ever."""
+    workshop = replace(pieces.workshop, clock=clock)
+    consign(workshop, OTHERS[:3])
+    (first, *_) = rows(workshop)
+    refuse(workshop.store, "events", f"{refused} AND NEW.consignment_id = {first.id}")
+    clock.now += SECOND
+    work_off(crew(workshop, connect))
+    assert [one.state for one in rows(workshop)] == ["failed", "delivered", "delivered"]
+    with workshop.store.read() as conn:
+        (hold,) = holds.list_open(conn)
+    assert (hold.code, hold.consignment_id) == ("remise-impossible", first.id)
+    assert "n'a pas pu être notée" in hold.sentence
+    assert len(pieces.outside.letters) == 3

@@ -10,8 +10,9 @@ that waits; what is for the same recipient is put aside; and once the relay fell
 waits for it is claimed apart (`consignments.claim_stalled`), by one courier, and shares the fate of the first that gets
 no answer. An exchange ends before the lease of its consignment does.
 
-A step that fails with a StoreError leaves its claim to `leavings`; any other failure is a defect, is logged by type and
-place, and leaves the rows to their lease.
+Whatever the database refuses to keep of a consignment holds it for a person (`hold_untold`). A step that fails with
+another StoreError leaves its claim to `leavings`; any other failure is a defect, is logged by type and place, and
+leaves the rows to their lease.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from itertools import count
 import structlog
 from sqlalchemy import Connection as Database
 
-from oct.errors import DeliveryError, OctError, StoreError, described
+from oct.errors import DeliveryError, OctError, StoreError, StoreRefusalError, described
 from oct.smtp.client import Connection, Outgoing, Sent, unroutable
+from oct.steps.failures import hold_untold
 from oct.steps.send import record_failure, send
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand, Errands, hand_back
@@ -287,8 +289,12 @@ class Couriers:
                 if courier.quiet:
                     self._heard_of(courier, message.recipient)
 
-        sent = await send(self._workshop, errand, way, self._deliveries)
         self._carried += 1
+        try:
+            sent = await send(self._workshop, errand, way, self._deliveries)
+        except StoreRefusalError:
+            hold_untold(self._workshop, errand.consignment, errand.owner)
+            return
         if sent is not None and sent.silent and not courier.lane.shared:
             self._give_up(courier, sent)
 
@@ -307,7 +313,10 @@ class Couriers:
     def _give_up(self, courier: _Courier, sent: Sent) -> None:
         """What was to follow to a recipient that does not answer is not tried now."""
         while (following := courier.errands.take()) is not None:
-            record_failure(self._workshop, following, sent)
+            try:
+                record_failure(self._workshop, following, sent)
+            except StoreRefusalError:
+                hold_untold(self._workshop, following.consignment, following.owner)
 
     def _patrol(self) -> None:
         now, clock = asyncio.get_running_loop().time(), self._workshop.clock()

@@ -4,7 +4,8 @@ Each courier waits until its own is on disk before it sends another message, so 
 each courier, byte for byte (P2). The commit is made when every courier at work has told, or a moment after the first
 did: it blocks the event loop, on which nobody could send meanwhile anyway.
 
-Failure: StoreError for all who shared the commit.
+Failure: StoreError for all who shared the commit when the database is away; StoreRefusalError for the one of which it
+refuses what is told.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy import Connection
 
 from oct.clock import Clock
 from oct.domain.journey import LotState
+from oct.errors import StoreRefusalError
 from oct.store import consignments, events, lots
 from oct.store.engine import Store
 from oct.store.events import Event
@@ -67,24 +69,23 @@ class Deliveries:
             self._timer = None
         together, self._waiting = self._waiting, []
         try:
-            self._write_all([delivery for delivery, _ in together])
+            self._write_at_once([delivery for delivery, _ in together])
+        except (_LeaseLostError, StoreRefusalError):  # of one of them
+            for delivery, written in together:
+                _tell([written], self._write_alone(delivery))
         except Exception as error:  # noqa: BLE001 - handed to those who wait, who know what to do
-            for _, written in together:
-                if not written.done():
-                    written.set_exception(error)
+            _tell([written for _, written in together], error)
         else:
-            for _, written in together:
-                if not written.done():
-                    written.set_result(None)
+            _tell([written for _, written in together], None)
 
-    def _write_all(self, together: Sequence[Delivery]) -> None:
-        """All at once; when the lease of one was lost, each by itself, and that one not at all."""
+    def _write_alone(self, delivery: Delivery) -> Exception | None:
+        """Why it could not be written; nothing is, and that is no failure, when its lease was lost."""
         try:
-            self._write_at_once(together)
-        except _LeaseLostError:
-            for one in together:
-                with suppress(_LeaseLostError):
-                    self._write_at_once([one])
+            with suppress(_LeaseLostError):
+                self._write_at_once([delivery])
+        except Exception as error:  # noqa: BLE001 - likewise
+            return error
+        return None
 
     def _write_at_once(self, together: Sequence[Delivery]) -> None:
         now = self._clock()
@@ -94,3 +95,14 @@ class Deliveries:
                 raise _LeaseLostError
             lots.set_state_of_consignments(conn, [one.consignment_id for one in together], LotState.DELIVERED, "", now)
             events.append(conn, [event for one in together for event in one.told(conn)])
+
+
+def _tell(those: Sequence[asyncio.Future[None]], failure: Exception | None) -> None:
+    """Those who wait for their delivery go on, or hear why not."""
+    for one in those:
+        if one.done():
+            continue
+        if failure is None:
+            one.set_result(None)
+        else:
+            one.set_exception(failure)
