@@ -91,26 +91,29 @@ class Receiver:
 
     async def accept(self, transaction: Transaction) -> Reply:
         """The reply to a transaction, once its fate is on disk."""
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._queue.put(_Waiting(transaction, answer))
         return await answer
 
     def _run(self) -> None:
-        several = False
-        while (first := self._queue.get()) is not None:
-            if several:
+        several, goes_on = False, True
+        while goes_on and (first := self._queue.get()) is not None:
+            group = [first]
+            goes_on = self._fill(group)
+            if several and goes_on and _has_room(group):
                 time.sleep(_GATHER_S)
-            group, last_one = [first], False
-            while len(group) < _GROUP and _bytes(group) < _GROUP_BYTES and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    last_one = True
-                    break
-                group.append(following)
+                goes_on = self._fill(group)
             self._serve(group)
-            if last_one:
-                return
             several = len(group) > 1
+
+    def _fill(self, group: list[_Waiting]) -> bool:
+        """Adds what waits to a group, as far as it has room; False when nothing comes any more."""
+        while _has_room(group) and not self._queue.empty():
+            following = self._queue.get()
+            if following is None:
+                return False
+            group.append(following)
+        return True
 
     def _serve(self, group: Sequence[_Waiting]) -> None:
         try:
@@ -211,8 +214,8 @@ class Receiver:
         self._ring([insertion.id for insertion in inserted if insertion.is_new])
 
 
-def _bytes(group: Sequence[_Waiting]) -> int:
-    return sum(len(waiting.transaction.content) for waiting in group)
+def _has_room(group: Sequence[_Waiting]) -> bool:
+    return len(group) < _GROUP and sum(len(waiting.transaction.content) for waiting in group) < _GROUP_BYTES
 
 
 def _tell(answers: Sequence[tuple[_Waiting, Reply]]) -> None:
