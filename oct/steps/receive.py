@@ -15,10 +15,10 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import time
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import sleep
 
 import structlog
 
@@ -101,7 +101,7 @@ class Receiver:
             group = [first]
             goes_on = self._fill(group)
             if several and goes_on and _has_room(group):
-                time.sleep(_GATHER_S)
+                sleep(_GATHER_S)
                 goes_on = self._fill(group)
             self._serve(group)
             several = len(group) > 1
