@@ -6,7 +6,7 @@ Lives on one event loop and never blocks. A refusal is a plain False: the sessio
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Any
 
 
@@ -17,19 +17,22 @@ class Admission:
         self._connections = connections
         self._per_address = per_address
         self._held: Counter[str] = Counter()
+        self._in_all = 0
 
     def enter(self, peer: str) -> bool:
         """Take a place for this IP address; False when there is none."""
         group = address_group(peer)
-        if self._held.total() >= self._connections or self._held[group] >= self._per_address:
+        if self._in_all >= self._connections or self._held[group] >= self._per_address:
             return False
         self._held[group] += 1
+        self._in_all += 1
         return True
 
     def leave(self, peer: str) -> None:
         """Give the place back."""
         group = address_group(peer)
         self._held[group] -= 1
+        self._in_all -= 1
         if not self._held[group]:
             del self._held[group]
 
@@ -41,5 +44,4 @@ def ip_of(peername: Any) -> str:
 
 def address_group(peer: str) -> str:
     """An IPv4 address by itself; an IPv6 client counts with its /64, which one host can own whole."""
-    address = ip_address(peer)
-    return address.exploded[:19] if isinstance(address, IPv6Address) else peer
+    return IPv6Address(peer).exploded[:19] if ":" in peer else peer

@@ -33,11 +33,13 @@ _WHOLE_BUFFER = 1 << 24
 """More than a stream's buffer can hold: a read of so much empties it."""
 
 
-def _drop(_record: logging.LogRecord) -> bool:
-    return False
+def _silence(chatty: logging.Logger) -> None:
+    """Nothing that this logger is told goes anywhere; above its level nothing is even put into words."""
+    chatty.setLevel(logging.CRITICAL)
+    chatty.addFilter(lambda _record: False)
 
 
-logging.getLogger("mail.log").addFilter(_drop)  # aiosmtpd's own logger writes lines, addresses and AUTH data
+_silence(logging.getLogger("mail.log"))  # aiosmtpd's own: it writes lines, addresses and AUTH data
 
 
 class Session(SMTP):
@@ -63,6 +65,7 @@ class Session(SMTP):
         self._seated = False
         self._secure = False
         self._errors = 0
+        self._deadline = 0.0
         self._in_data = False
         self._accepting = False
         self._retiring = False
@@ -127,8 +130,23 @@ class Session(SMTP):
         if not task.cancelled() and (error := task.exception()) is not None:
             self._desk.surprise(error)
 
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """Begin to count the time anew. A timer that is set already is left to ring too early: to set one at every
+        command would cost more than the command."""
+        self._deadline = self.loop.time() + (duration or self._timeout_duration)
+        timer = self._timeout_handle
+        if timer is None or timer.cancelled() or timer.when() > self._deadline:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        self._stop_timer()
+        self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+
     def _timeout_cb(self) -> None:
-        self.dismiss(replies.TOO_SLOW)
+        if self.loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self.dismiss(replies.TOO_SLOW)
 
     def _stop_timer(self) -> None:
         if self._timeout_handle is not None:

@@ -2,7 +2,8 @@
 
 Takes a complete SMTP transaction; gives the reply. The message is identified (H6), fingerprinted (D4), encrypted at
 rest and inserted, with its event, in one transaction. Messages that arrive together share a commit: one thread
-writes, takes all that waits, and each sender gets its 250 only after the commit that holds its message.
+writes, takes all that waits, and each sender gets its 250 only after the commit that holds its message. A commit costs
+as much as ten messages, so while several come at a time it waits a moment for more; a lone one never waits.
 
 Failure: a malformed header or an unknown sender is 550 or 554, on purpose, and what looks like a return is kept all the
 same (`quarantine`); a database that is away, and any surprise, is 451 with a fixed text, and a full one 452. The same
@@ -19,7 +20,8 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from time import sleep
 
 import structlog
 
@@ -45,26 +47,17 @@ _GROUP = 50
 """Most messages that share a commit."""
 _GROUP_BYTES = 16 << 20
 """A commit takes no more messages once they are so large together: each is in memory twice, the second time sealed."""
+_GATHER_S = 0.003
+"""How long a commit waits for more messages, when the one before had several."""
 _UNAVAILABLE = Reply(451, "4.3.0 Service momentanement indisponible, reessayez plus tard")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Waiting:
     """A transaction that waits for its commit, and where its answer is awaited."""
 
     transaction: Transaction
-    loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[Reply] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.answer = self.loop.create_future()
-
-    def tell(self, reply: Reply) -> None:
-        self.loop.call_soon_threadsafe(self._resolve, reply)
-
-    def _resolve(self, reply: Reply) -> None:
-        if not self.answer.done():
-            self.answer.set_result(reply)
+    answer: asyncio.Future[Reply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +94,29 @@ class Receiver:
 
     async def accept(self, transaction: Transaction) -> Reply:
         """The reply to a transaction, once its fate is on disk."""
-        waiting = _Waiting(transaction, asyncio.get_running_loop())
-        self._queue.put(waiting)
-        return await waiting.answer
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Waiting(transaction, answer))
+        return await answer
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            group, last_one = [first], False
-            while len(group) < _GROUP and _bytes(group) < _GROUP_BYTES and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    last_one = True
-                    break
-                group.append(following)
+        several, goes_on = False, True
+        while goes_on and (first := self._queue.get()) is not None:
+            group = [first]
+            goes_on = self._fill(group)
+            if several and goes_on and _has_room(group):
+                sleep(_GATHER_S)
+                goes_on = self._fill(group)
             self._serve(group)
-            if last_one:
-                return
+            several = len(group) > 1
+
+    def _fill(self, group: list[_Waiting]) -> bool:
+        """Adds what waits to a group, as far as it has room; False when nothing comes any more."""
+        while _has_room(group) and not self._queue.empty():
+            following = self._queue.get()
+            if following is None:
+                return False
+            group.append(following)
+        return True
 
     def _serve(self, group: Sequence[_Waiting]) -> None:
         with self._excused(group):
@@ -142,8 +142,7 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 - the door: whatever happens, nobody is told 250 and nothing is lost
             _log.error("reception-impossible", messages=len(group), **described(error))
             full = isinstance(error, StoreError) and error.code == "base-pleine"
-            for waiting in group:
-                waiting.tell(replies.NO_ROOM if full else _UNAVAILABLE)
+            _tell([(waiting, replies.NO_ROOM if full else _UNAVAILABLE) for waiting in group])
 
     def _admit(self, waiting: _Waiting, snapshot: Snapshot) -> _Arrival | None:
         """What is to be written of a transaction; None when it was answered with a refusal."""
@@ -151,7 +150,7 @@ class Receiver:
         try:
             headers = read_headers(transaction.content, self._workshop.opener.limits)
         except FormatError as error:
-            waiting.tell(Reply(554, f"5.6.0 {ascii_text(error.sentence)}"))
+            _tell([(waiting, Reply(554, f"5.6.0 {ascii_text(error.sentence)}"))])
             return None
         verdict = identify(
             self._workshop,
@@ -175,7 +174,7 @@ class Receiver:
         refusal = Reply(550, f"5.7.1 {rejected.sentence}")
         known_by = quarantine.kept_under(workshop, headers, transaction.content, transaction.peer)
         if known_by is None:
-            waiting.tell(refusal)
+            _tell([(waiting, refusal)])
             return None
         payload = self._seal(transaction)
         verdict = Admitted(Origin.UNKNOWN, quarantine=quarantine.CODE)
@@ -234,14 +233,29 @@ class Receiver:
                 if arrival.quarantine and insertion.is_new:
                     holds.open_hold(conn, _quarantine(arrival, insertion))
             events.append(conn, [_event(*pair) for pair in zip(arrivals, inserted, strict=True)])
-        for arrival, insertion in zip(arrivals, inserted, strict=True):
-            what = "recu" if insertion.is_new else "deja recu"
-            arrival.waiting.tell(arrival.refusal or Reply(250, f"2.0.0 Message {what}, suivi {insertion.trace}"))
+        _tell([(arrival.waiting, _answer(arrival, end)) for arrival, end in zip(arrivals, inserted, strict=True)])
         self._ring([insertion.id for insertion in inserted if insertion.is_new])
 
 
-def _bytes(group: Sequence[_Waiting]) -> int:
-    return sum(len(waiting.transaction.content) for waiting in group)
+def _has_room(group: Sequence[_Waiting]) -> bool:
+    return len(group) < _GROUP and sum(len(waiting.transaction.content) for waiting in group) < _GROUP_BYTES
+
+
+def _tell(answers: Sequence[tuple[_Waiting, Reply]]) -> None:
+    """Gives answers to the event loop that awaits them, which wakes up once for all of them."""
+    first, _ = answers[0]
+    first.answer.get_loop().call_soon_threadsafe(_resolve, answers)
+
+
+def _resolve(answers: Sequence[tuple[_Waiting, Reply]]) -> None:
+    for waiting, reply in answers:
+        if not waiting.answer.done():
+            waiting.answer.set_result(reply)
+
+
+def _answer(arrival: _Arrival, insertion: Insertion) -> Reply:
+    what = "recu" if insertion.is_new else "deja recu"
+    return arrival.refusal or Reply(250, f"2.0.0 Message {what}, suivi {insertion.trace}")
 
 
 def ascii_text(sentence: str) -> str:

@@ -14,7 +14,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, literal_column, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    bindparam,
+    case,
+    column,
+    func,
+    literal_column,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.store import leases, payloads
@@ -111,6 +124,19 @@ _CLAIM_THESE = leases.claiming(
     messages, _DUE.where(messages.c.id.in_(bindparam("ids", expanding=True))), _ATTEMPTS
 ).returning(*_COLUMNS)
 _DUE_IDS = _DUE.order_by(messages.c.due_at, messages.c.id).limit(bindparam("limit"))
+
+_NAMED = select(messages.c.fingerprint, messages.c.id, messages.c.trace)
+_GIVEN = (
+    func.unnest(bindparam("fingerprints", type_=ARRAY(LargeBinary)))
+    .table_valued(column("one", LargeBinary))
+    .render_derived(name="given")
+)
+_KEPT = _NAMED.where(messages.c.fingerprint == _GIVEN.c.one).limit(1).lateral("kept")
+_KNOWN = {
+    "sqlite": _NAMED.where(messages.c.fingerprint.in_(bindparam("fingerprints", expanding=True))),
+    "postgresql": select(_KEPT).select_from(_GIVEN.join(_KEPT, true())),
+}
+"""PostgreSQL is asked for one after the other: together it would read a young table whole, and go on when it is not."""
 
 _FINISHED = (
     update(messages)
@@ -275,9 +301,7 @@ def traces(conn: Connection, ids: Collection[int]) -> dict[int, str]:
 
 def known(conn: Connection, fingerprints: Sequence[bytes]) -> dict[bytes, tuple[int, str]]:
     """The ids and trace numbers of the messages that are kept under these fingerprints."""
-    rows = conn.execute(
-        select(messages.c.fingerprint, messages.c.id, messages.c.trace).where(messages.c.fingerprint.in_(fingerprints))
-    )
+    rows = conn.execute(_KNOWN[conn.dialect.name], {"fingerprints": fingerprints})
     return {row.fingerprint: (row.id, row.trace) for row in rows}
 
 

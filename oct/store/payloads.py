@@ -7,7 +7,7 @@ CPU alone, so a batch is best sealed (`seal`) before the transaction that insert
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import compress
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Integer, LargeBinary, bindparam, func, select
 
 from oct.crypto.atrest import SealedPayload, Vault
 from oct.errors import RuleError
-from oct.store.rows import insert_all
+from oct.store.rows import Rows, insert_all
 from oct.store.tables import payloads
 
 
@@ -31,6 +31,8 @@ class NewPayload:
 
 
 _PIECE = 4 * 2**20
+_TOGETHER = 2**20
+"""Octets of contents that a statement inserts at once; one larger content has a statement to itself."""
 _SELECT = select(
     payloads.c.id,
     payloads.c.master_key,
@@ -59,10 +61,23 @@ def insert_many(conn: Connection, sealed: Sequence[NewPayload], now: int) -> lis
         }
         for payload, waits in zip(sealed, large, strict=True)
     ]
-    ids = insert_all(conn, payloads, rows)
+    ids = [row_id for batch in _batches(rows) for row_id in insert_all(conn, payloads, batch)]
     for payload_id, payload in compress(zip(ids, sealed, strict=True), large):
         _write_by_pieces(conn, payload_id, payload.sealed.ciphertext)
     return ids
+
+
+def _batches(rows: Rows) -> Iterator[Rows]:
+    """The rows in their order, as few statements as large contents allow: a driver and a server copy all parameters of
+    a statement several times, and beyond `_TOGETHER` each copy is new memory, which costs more than the copying."""
+    batch, size = list[Mapping[str, Any]](), 0
+    for row in rows:
+        if batch and size + len(row["content"]) > _TOGETHER:
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += len(row["content"])
+    yield batch
 
 
 def _write_by_pieces(conn: Connection, payload_id: int, content: bytes) -> None:

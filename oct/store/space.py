@@ -7,6 +7,7 @@ OSError when the directory of the database cannot be asked.
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 _SQLITE = "sqlite:///"
@@ -14,12 +15,17 @@ _SQLITE = "sqlite:///"
 
 def free_bytes(url: str) -> int | None:
     """What is free on the disk of the database at `url`; None when it is not ours to know."""
-    if not url.startswith(_SQLITE):
-        return None
-    return shutil.disk_usage(Path(url.removeprefix(_SQLITE)).parent).free
+    place = _directory(url)
+    return None if place is None else shutil.disk_usage(place).free
 
 
 def is_short(url: str, least: int) -> bool:
     """Whether less than `least` bytes are free."""
     free = free_bytes(url)
     return free is not None and free < least
+
+
+@cache
+def _directory(url: str) -> Path | None:
+    """Where the file of a database of SQLite's lies."""
+    return Path(url.removeprefix(_SQLITE)).parent if url.startswith(_SQLITE) else None

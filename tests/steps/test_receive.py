@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from itertools import pairwise
@@ -37,14 +38,16 @@ def other(rank: int) -> bytes:
     return GOLDEN.replace(b"2026112008000100001", b"20261120080001%05d" % rank)
 
 
+def accepted(receiver: Receiver, raw: bytes) -> asyncio.Future[Reply]:
+    transaction = Transaction("127.0.0.1", "essai", PONT, (OCT,), raw, None, tls=True)
+    return asyncio.ensure_future(receiver.accept(transaction))
+
+
 def together(pieces: Bench, contents: Sequence[bytes]) -> list[Reply]:
     """The answers to transactions that all wait before the writing thread begins."""
 
     async def accept_all(receiver: Receiver) -> list[Reply]:
-        waiting = [
-            asyncio.ensure_future(receiver.accept(Transaction("127.0.0.1", "essai", PONT, (OCT,), raw, None, tls=True)))
-            for raw in contents
-        ]
+        waiting = [accepted(receiver, raw) for raw in contents]
         await asyncio.sleep(0)
         receiver.start()
         return await asyncio.gather(*waiting)
@@ -72,7 +75,7 @@ def test_what_is_answered_250_is_kept_byte_for_byte(pieces: Bench) -> None:
 
 
 def test_messages_that_wait_together_share_one_commit(pieces: Bench) -> None:
-    replies, commits = commits_of(pieces, [other(rank) for rank in range(20)])
+    replies, commits = commits_of(pieces, lambda: together(pieces, [other(rank) for rank in range(20)]))
     assert {reply.code for reply in replies} == {250}
     assert len({reply.text for reply in replies}) == 20
     assert commits == 1
@@ -83,13 +86,54 @@ def test_messages_that_wait_together_share_one_commit(pieces: Bench) -> None:
 def test_h3_messages_that_are_large_together_do_not(pieces: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is in memory twice while it is written."""
     monkeypatch.setattr(receive, "_GROUP_BYTES", len(GOLDEN) + 1)
-    replies, commits = commits_of(pieces, [other(rank) for rank in range(6)])
+    replies, commits = commits_of(pieces, lambda: together(pieces, [other(rank) for rank in range(6)]))
     assert {reply.code for reply in replies} == {250}
     assert commits == 3
 
 
-def commits_of(pieces: Bench, contents: Sequence[bytes]) -> tuple[list[Reply], int]:
-    """The answers to transactions that wait together, and in how many commits they were written."""
+def test_a_lone_message_waits_for_nobody_and_one_behind_several_for_the_next(
+    pieces: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit costs as much as ten messages."""
+    waits, comes = threading.Event(), threading.Event()
+
+    def moment(_seconds: float) -> None:
+        waits.set()
+        comes.wait(60)
+
+    async def arrive(receiver: Receiver) -> list[Reply]:
+        several = [accepted(receiver, other(rank)) for rank in range(2)]
+        await asyncio.sleep(0)
+        receiver.start()
+        first = await asyncio.gather(*several)
+        behind = accepted(receiver, other(2))
+        assert await asyncio.to_thread(waits.wait, 60)
+        late = accepted(receiver, other(3))
+        await asyncio.sleep(0)
+        comes.set()
+        return [*first, await behind, await late]
+
+    async def arrive_alone(receiver: Receiver) -> list[Reply]:
+        receiver.start()
+        return [await accepted(receiver, other(rank)) for rank in (4, 5)]
+
+    def run(story: Callable[[Receiver], Coroutine[None, None, list[Reply]]]) -> list[Reply]:
+        receiver = Receiver(pieces.workshop)
+        replies = asyncio.run(story(receiver))
+        receiver.stop()
+        return replies
+
+    monkeypatch.setattr(receive, "sleep", moment)
+    replies, commits = commits_of(pieces, lambda: run(arrive))
+    assert [reply.code for reply in replies] == [250] * 4
+    assert commits == 2
+    waits.clear()
+    assert [reply.code for reply in run(arrive_alone)] == [250] * 2
+    assert not waits.is_set()
+
+
+def commits_of(pieces: Bench, act: Callable[[], list[Reply]]) -> tuple[list[Reply], int]:
+    """The answers, and in how many commits what they answer was written."""
     written: list[str] = []
     event.listen(
         pieces.workshop.store.engine,
@@ -98,7 +142,7 @@ def commits_of(pieces: Bench, contents: Sequence[bytes]) -> tuple[list[Reply], i
     )
     commits: list[int] = []
     event.listen(pieces.workshop.store.engine, "commit", lambda _: commits.append(len(written)))
-    replies = together(pieces, contents)
+    replies = act()
     transactions = [written[start:end] for start, end in pairwise([0, *commits])]
     return replies, sum(any("INTO messages" in statement for statement in done) for done in transactions)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oct.smtp import data_reader
 from oct.smtp.data_reader import DataFault, DataReader, has_long_line
 from oct.smtp.memory import Memory
 
@@ -39,12 +40,14 @@ def oracle(wire: bytes) -> tuple[bytes, bytes] | None:
     return re.sub(rb"(?<!\r)\n", b"\r\n", unstuffed), wire[found.end() :]
 
 
-@given(OCTETS, st.lists(st.integers(0, 400), max_size=8))
+@given(OCTETS, st.lists(st.integers(0, 400), max_size=8), st.integers(1, 60))
 def test_any_cutting_of_any_octets_gives_the_message_the_fault_and_the_rest_that_the_rules_say(
-    wire: bytes, cuts: list[int]
+    wire: bytes, cuts: list[int], piece: int
 ) -> None:
-    """H1, H10."""
-    reader, rest = read(wire, cuts)
+    """H1, H10: as the network cuts, and as the reader does."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(data_reader, "_PIECE", piece)
+        reader, rest = read(wire, cuts)
     expected = oracle(wire)
     if expected is None:
         assert rest is None

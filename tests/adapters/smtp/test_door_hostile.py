@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from oct.smtp.session import Session
 from oct.smtp.transaction import Reply, Transaction
 from tests.adapters.smtp.doors import OURS, Opener, Peer, until
 
@@ -210,6 +211,24 @@ def test_an_idle_session_is_closed(opens: Opener) -> None:
         peer.greet()
         assert peer.reply() == b"421 4.4.2 Delai depasse, connexion fermee\r\n"
         assert peer.ended()
+
+
+def test_a_timer_that_rings_too_early_closes_nothing(opens: Opener) -> None:
+    """H2: it is set once, and put off by every command."""
+    opened = opens(idle_seconds=60)
+    with opened.peer() as peer:
+        peer.greet()
+        (session,) = opened.door._desk.sessions
+        assert isinstance(session, Session)
+
+        async def rings() -> None:
+            session._timeout_cb()
+
+        opened.loop.run(rings())
+        assert peer.ask(b"NOOP") == b"250 2.0.0 OK\r\n"
+        session._deadline = 0.0
+        opened.loop.run(rings())
+        assert peer.reply() == b"421 4.4.2 Delai depasse, connexion fermee\r\n"
 
 
 def test_a_data_that_drips_is_closed(opens: Opener) -> None:
