@@ -35,7 +35,7 @@ _MEDIA = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-_LATIN = str.maketrans(
+_SPELLED = str.maketrans(
     {
         "œ": "oe",
         "Œ": "OE",
@@ -50,6 +50,7 @@ _LATIN = str.maketrans(
         "\u202f": " ",
     }
 )
+"""What latin-1 lacks, in its letters."""
 
 
 def write_facture(
@@ -88,8 +89,8 @@ def write_text(
         raise FormatError("nom-de-fichier", "Le nom de fichier d'un texte doit finir par .txt.")
     head = _head(sender, recipient, subject, message_id, date)
     content_type = f'Application/EDI-consent; charset=iso-8859-1; name="{_file_name(filename)}"'
-    lines = text.translate(_LATIN).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
-    return _message(head, content_type, description, lines.encode("latin-1", "replace"), filename)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
+    return _message(head, content_type, description, _latin(lines), filename)
 
 
 def write_return(
@@ -194,6 +195,13 @@ def _text(name: str, value: str) -> str:
 
 def _word(piece: str) -> str:
     return binascii.b2a_base64(piece.encode("utf-8"), newline=False).decode("ascii")
+
+
+def _latin(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.translate(_SPELLED).encode("latin-1", "replace")
 
 
 def _date(date: datetime) -> str:
