@@ -18,8 +18,11 @@ from oct.clock import Clock, paris
 from oct.store.counters import advance
 from oct.store.engine import Store
 
-BLOCK = 256
-"""Numbers taken from the database at once."""
+BLOCK = 64
+"""Numbers taken from the database at once: at first, and after a block that was not used up in its time."""
+
+_LARGEST_BLOCK = 2048
+"""The next block after one that was used up is twice as large, up to this."""
 
 BLOCK_LIFE_MS = 10_000
 """A compostage keeps 5 digits of the counter: two processes can only meet in one second if one of them draws from a
@@ -48,6 +51,7 @@ class Numbering:
         self._lock = threading.Lock()
         self._block = iter(range(0))
         self._block_until = 0
+        self._size = BLOCK
         self._last = ("", 0)
 
     def next_sequence(self) -> int:
@@ -84,9 +88,11 @@ class Numbering:
 
     def _draw(self) -> int:
         now = self._clock()
-        number = next(self._block, None) if now < self._block_until else None
+        in_time = now < self._block_until
+        number = next(self._block, None) if in_time else None
         if number is None:
-            self._block = iter(reserve(self._store, "sequence", BLOCK))
+            self._size = min(2 * self._size, _LARGEST_BLOCK) if in_time else BLOCK
+            self._block = iter(reserve(self._store, "sequence", self._size))
             self._block_until = now + BLOCK_LIFE_MS
             number = next(self._block)
         return number

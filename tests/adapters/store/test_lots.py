@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from oct.store import files, holds, lots
+from oct.domain.duplicates import Identity
+from oct.store import files, holds, lots, sendings
 from oct.store.engine import Store
 from oct.store.files import NewFile
 from oct.store.holds import HoldSubject, NewHold
@@ -42,6 +43,23 @@ def test_a_lot_is_found_by_its_identity_its_invoices_and_the_file_it_left_in(sto
         assert [one.id for one in lots.by_invoice(conn, "000000001", "991234567")] == [first, again, other]
         assert [one.id for one in lots.by_file_id(conn, "F00001")] == [first]
         assert [one.id for one in lots.of_consignment(conn, consignment_id)] == [first]
+
+
+def test_what_stands_of_many_identities_is_told_for_each_account(store: Store) -> None:
+    """D2: a day may be any text; the AMC flow has numbers of its own; a message may have no lot to look for."""
+    with store.begin() as conn:
+        message_id = arrive(conn, 1)
+        first = add_lot(conn, message_id, "001")
+        odd = add_lot(conn, message_id, "002", lot_date='é"\\,}')
+        add_lot(conn, message_id, "001", kind="AMC")
+        again = add_lot(conn, message_id, "001", state="retenu")
+        plain, strange = Identity("991234567", "001", "260921"), Identity("991234567", "002", 'é"\\,}')
+        wanted = {1: [plain, strange, Identity("991234567", "002", "260921")], 2: [plain], 3: []}
+        assert sendings.standing(conn, wanted) == {
+            (None, plain): frozenset({(first, "route"), (again, "retenu")}),
+            (None, strange): frozenset({(odd, "route")}),
+        }
+        assert sendings.standing(conn, {3: []}) == {}
 
 
 def test_states_move_for_lots_for_a_consignment_and_for_invoices(store: Store) -> None:
