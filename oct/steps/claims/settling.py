@@ -97,15 +97,16 @@ def settle_claims(
     take: Callable[[], bytes],
     practitioner: Practitioner,
     snapshot: Snapshot,
+    receipt: Receipt,
     *,
     presumed_new: bool,
 ) -> Outcome:
     """The outcome of a message, all of whose lots may be `presumed_new` (`recognition`). Only surprises are raised; the
     caller holds the message then.
 
-    `take` hands the received bytes over, once: they are let go as soon as the attachment is decoded.
+    `take` hands the received bytes over, once: they are let go as soon as the attachment is decoded. `receipt` says
+    what every ART says.
     """
-    receipt = blank_receipt(workshop, message, practitioner)
     try:
         opened = _open(workshop, take)
         profile = _profile(workshop, opened)
