@@ -82,8 +82,10 @@ _IN_ARRAYS = (
     .table_valued(*(column(part, String) for part in _WANTED))
     .render_derived()
 )
-_STANDING_ON_SQLITE = _standing(*(func.json_extract(_LISTED.c.value, f"$[{place}]") for place in range(len(_WANTED))))
-_STANDING_ON_POSTGRESQL = _standing(*_IN_ARRAYS.c)
+_STANDING = {
+    "sqlite": _standing(*(func.json_extract(_LISTED.c.value, f"$[{place}]") for place in range(len(_WANTED)))),
+    "postgresql": _standing(*_IN_ARRAYS.c),
+}
 
 
 def past_of(
@@ -111,11 +113,10 @@ def past_of(
 def standing(conn: Connection, wanted: Mapping[int, Collection[Identity]]) -> dict[tuple[int, Identity], Standing]:
     """The rows that there are now of the identities of each account (id), with their states."""
     identities = {(one.number, one.date, one.ps_number) for some in wanted.values() for one in some}
+    given: dict[str, Any] = {"wanted": json.dumps([*identities])}
     if conn.dialect.name == "postgresql":
-        arrays = {part: [identity[place] for identity in identities] for place, part in enumerate(_WANTED)}
-        rows = conn.execute(_STANDING_ON_POSTGRESQL, arrays)
-    else:
-        rows = conn.execute(_STANDING_ON_SQLITE, {"wanted": json.dumps([*identities])})
+        given = {part: [identity[place] for identity in identities] for place, part in enumerate(_WANTED)}
+    rows = conn.execute(_STANDING[conn.dialect.name], given)
     found = defaultdict[tuple[int, Identity], set[tuple[int, str]]](set)
     for row in rows:
         found[row.practitioner_id, Identity(row.ps_number, row.number, row.lot_date)].add((row.id, row.state))

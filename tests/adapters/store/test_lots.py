@@ -8,7 +8,17 @@ from oct.store.engine import Store
 from oct.store.files import NewFile
 from oct.store.holds import HoldSubject, NewHold
 from oct.store.lots import InvoiceAnswer
-from tests.adapters.store.arrivals import NOW, add_amo, add_lot, arrive, consign, digest, new_invoice, new_lot
+from tests.adapters.store.arrivals import (
+    NOW,
+    add_amo,
+    add_lot,
+    add_practitioner,
+    arrive,
+    consign,
+    digest,
+    new_invoice,
+    new_lot,
+)
 
 
 def test_lots_keep_their_order_and_their_invoices(store: Store) -> None:
@@ -49,17 +59,19 @@ def test_what_stands_of_many_identities_is_told_for_each_account(store: Store) -
     """D2: a day may be any text; the AMC flow has numbers of its own; a message may have no lot to look for."""
     with store.begin() as conn:
         message_id = arrive(conn, 1)
-        first = add_lot(conn, message_id, "001")
-        odd = add_lot(conn, message_id, "002", lot_date='é"\\,}')
-        add_lot(conn, message_id, "001", kind="AMC")
-        again = add_lot(conn, message_id, "001", state="retenu")
+        account, other = add_practitioner(conn), add_practitioner(conn, "995555555", "autre@exemple.test")
+        first = add_lot(conn, message_id, "001", practitioner_id=account)
+        odd = add_lot(conn, message_id, "002", practitioner_id=account, lot_date='é"\\,}')
+        add_lot(conn, message_id, "001", practitioner_id=account, kind="AMC")
+        again = add_lot(conn, message_id, "001", practitioner_id=other, state="retenu")
         plain, strange = Identity("991234567", "001", "260921"), Identity("991234567", "002", 'é"\\,}')
-        wanted = {1: [plain, strange, Identity("991234567", "002", "260921")], 2: [plain], 3: []}
+        wanted = {account: [plain, strange, Identity("991234567", "002", "260921")], other: [plain]}
         assert sendings.standing(conn, wanted) == {
-            (None, plain): frozenset({(first, "route"), (again, "retenu")}),
-            (None, strange): frozenset({(odd, "route")}),
+            (account, plain): {(first, "route")},
+            (account, strange): {(odd, "route")},
+            (other, plain): {(again, "retenu")},
         }
-        assert sendings.standing(conn, {3: []}) == {}
+        assert sendings.standing(conn, {account: []}) == {}
 
 
 def test_states_move_for_lots_for_a_consignment_and_for_invoices(store: Store) -> None:
