@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Row, Select, String, and_, bindparam, column, func, or_, select
+from sqlalchemy import ARRAY, Connection, Row, Select, String, and_, bindparam, column, func, or_, select, true
 
 from oct.domain.duplicates import ACCEPTED, Identity, Sending
 from oct.domain.journey import AWAITING, ConsignmentState, LotState
@@ -82,10 +82,12 @@ _IN_ARRAYS = (
     .table_valued(*(column(part, String) for part in _WANTED))
     .render_derived()
 )
+_OF_ONE = _standing(*_IN_ARRAYS.c).offset(0).lateral("standing")
 _STANDING = {
     "sqlite": _standing(*(func.json_extract(_LISTED.c.value, f"$[{place}]") for place in range(len(_WANTED)))),
-    "postgresql": _standing(*_IN_ARRAYS.c),
+    "postgresql": select(_OF_ONE).select_from(_IN_ARRAYS.join(_OF_ONE, true())),
 }
+"""PostgreSQL is asked for one after the other: together it would read a young table whole."""
 
 
 def past_of(
