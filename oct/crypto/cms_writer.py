@@ -52,9 +52,11 @@ def seal(
     encryptor = Cipher(AES(key), CBC(nonce)).encryptor()
     filling = _BLOCK - len(content) % _BLOCK
     encrypted = (encryptor.update(content), encryptor.update(bytes([filling]) * filling), encryptor.finalize())
-    sealed = _parts(SEQUENCE, _DATA, algorithm, nonce, *_parts(context(0, constructed=False), *encrypted))
-    envelope = _parts(SEQUENCE, _VERSION, *_parts(SET, *known), *sealed)
-    return b"".join(_parts(SEQUENCE, _ENVELOPED_DATA, *_parts(context(0), *envelope)))
+    length = sum(map(len, encrypted))
+    head = _DATA + algorithm + nonce + _opening(context(0, constructed=False), b"", length)
+    head = _VERSION + _element(SET, *known) + _opening(SEQUENCE, head, length)
+    head = _ENVELOPED_DATA + _opening(context(0), _opening(SEQUENCE, head, length), length)
+    return b"".join((_opening(SEQUENCE, head, length), *encrypted))
 
 
 def _recipient(certificate: x509.Certificate, key: bytes) -> bytes:
@@ -78,16 +80,16 @@ def _addressee(certificate: x509.Certificate) -> tuple[RSAPublicKey, bytes]:
 
 def _element(tag: int, *contents: bytes) -> bytes:
     """An element of DER."""
-    return b"".join(_parts(tag, *contents))
+    return _opening(tag, b"".join(contents), 0)
 
 
-def _parts(tag: int, *contents: bytes) -> tuple[bytes, ...]:
-    """The same in pieces, its header first: the content of a large message is joined once."""
-    length = sum(map(len, contents))
+def _opening(tag: int, head: bytes, rest: int) -> bytes:
+    """An element that begins with `head` and has `rest` more octets: those of a large message are joined once."""
+    length = len(head) + rest
     if length < 0x80:
-        return bytes((tag, length)), *contents
+        return bytes((tag, length)) + head
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets, *contents
+    return bytes((tag, 0x80 | len(octets))) + octets + head
 
 
 _VERSION = _element(INTEGER, b"\0")

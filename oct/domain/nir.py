@@ -9,7 +9,7 @@ from oct.formats.b2 import B2File
 from oct.formats.b2_lots import Lot
 from oct.formats.layouts import Layouts
 
-_CORSICA = ((b"2A", b"19"), (b"2B", b"18"))
+_CORSICA = {b"2A": b"19", b"2B": b"18"}
 
 
 def patients(file: B2File, lot: Lot, layouts: Layouts) -> list[bytes]:
@@ -40,6 +40,6 @@ def invoices_with_wrong_key(file: B2File, layouts: Layouts) -> list[str]:
 
 
 def _contradicts(nir: bytes, key: bytes) -> bool:
-    for letters, digits in _CORSICA:
-        nir = nir.replace(letters, digits, 1) if nir[5:7] == letters else nir
+    if not nir.isdigit():
+        nir = nir[:5] + _CORSICA.get(nir[5:7], nir[5:7]) + nir[7:]
     return nir.isdigit() and key.isdigit() and 97 - int(nir) % 97 != int(key)

@@ -6,10 +6,11 @@ invoices by number only: no NIR, no patient, no act (T3).
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from textwrap import TextWrapper
 
 from oct.domain.later_texts import span
 from oct.domain.model import LotKind
@@ -19,8 +20,8 @@ _WIDTH = 72
 _NBSP = "\N{NO-BREAK SPACE}"
 """Keeps an amount on one line while it is wrapped; an ordinary space in the end."""
 
-_UNPRINTABLE = dict.fromkeys((*range(32), *range(127, 160)), " ")
-"""Control characters that a sentence may have brought along."""
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""What a sentence may have brought along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +153,21 @@ def _count(number: int, noun: str) -> str:
 
 def _wrapped(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
-        shown = line.translate(_UNPRINTABLE)
+        shown = _CONTROLS.sub(" ", line)
         parts = _parts(shown) if len(shown) > _WIDTH else [shown.rstrip(" ")]
         yield from (part.replace(_NBSP, " ") for part in parts)
 
 
 def _parts(line: str) -> list[str]:
-    indent = "  " if line.startswith(("- ", "  ")) else ""
-    return textwrap.wrap(line, _WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
+    folding = _ITEM if line.startswith(("- ", "  ")) else _LINE
+    return folding.wrap(line) or [""]
+
+
+def _folding(indent: str) -> TextWrapper:
+    """For lines whose only whitespace is spaces."""
+    return TextWrapper(
+        _WIDTH, subsequent_indent=indent, break_on_hyphens=False, expand_tabs=False, replace_whitespace=False
+    )
+
+
+_LINE, _ITEM = _folding(""), _folding("  ")

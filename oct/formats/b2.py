@@ -104,11 +104,12 @@ def framed(
 
     The 999 record is the given one, or a new one that names the same sending as the header.
     """
-    closing, opening = layouts["file_trailer"], layouts["file_header"]
+    closing = layouts["file_trailer"]
     body = list(lots)
     counts = {"record_count": sum(map(len, body)) // RECORD + 2, "lot_count": len(body)}
     if trailer is None:
-        last = closing.build(**{name: opening.text(header, name) for name in _SHARED}, **counts)
+        opening, _ = _cuts(layouts)
+        last = closing.build(**dict(zip(_SHARED, map(characters, opening(header)), strict=True)), **counts)
     else:
         last = closing.patch(trailer, **counts)
     return (header, *body, last)

@@ -127,7 +127,7 @@ def _settle(
     if message.attempts > workshop.rules.tries:
         return _held(receipt, "ouverture-interrompue", "Le traitement de ce message s'est interrompu.")
     try:
-        return settle_claims(workshop, message, take, practitioner, snapshot, presumed_new=presumed_new)
+        return settle_claims(workshop, message, take, practitioner, snapshot, receipt, presumed_new=presumed_new)
     except StoreError:
         raise
     except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect holds one message, harms no other

@@ -28,7 +28,7 @@ from oct.envelope.sealing import Sealed
 from oct.errors import OctError, RoutingError, RuleError
 from oct.formats.b2 import read_file
 from oct.formats.subject import version_in
-from oct.steps.claims.dispatch import Departure, Dispatch, seal_outgoing, seal_plan
+from oct.steps.claims.dispatch import Departure, Dispatch, departure_of, seal_outgoing, seal_plan
 from oct.steps.claims.flows import read_flow, route_flow, seal_flow
 from oct.steps.claims.remaking import from_messages, without_others
 from oct.steps.claims.settling import known_account
@@ -208,8 +208,7 @@ def _sealed(workshop: Workshop, case: Case, insurer: Insurer, outgoing: Outgoing
     sealed = seal_outgoing(workshop, outgoing, insurer, case.snapshot, version_in(case.message.subject))
     if not isinstance(sealed, Sealed):
         raise sealed
-    departure = Departure(insurer, outgoing, sealed, payloads.seal(workshop.vault, sealed.content), ())
-    return Dispatch(departures=(departure,))
+    return Dispatch(departures=(departure_of(workshop, sealed, insurer, outgoing.file_id, ()),))
 
 
 def _seal_flow(workshop: Workshop, case: Case, insurer: Insurer | None) -> Departure:
@@ -230,10 +229,11 @@ def _seal_lots(workshop: Workshop, case: Case, named: Insurer | None) -> Dispatc
     """Lots that lacked an addressee: planned again, as on the first day."""
     file = read_file(case.content, workshop.layouts)
     derived = any(lot.kind == LotKind.AMC for lot in case.lots)
-    plan = plan_lots(file, workshop.split_context(case.snapshot), named, derived=derived)
+    context = workshop.split_context(case.snapshot)
+    plan = plan_lots(file, context, named, derived=derived)
     for refused in plan.refused:
         raise refused.reason
-    dispatch = seal_plan(workshop, file, plan, case.snapshot, version_in(case.message.subject))
+    dispatch = seal_plan(workshop, file, plan, case.snapshot, context, version_in(case.message.subject))
     still: OctError | None = next(
         (held.reason for held in dispatch.detentions if any(lot.derived is None for lot in held.lots)), None
     )

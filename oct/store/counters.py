@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from oct.store.conflicts import inserting
 from oct.store.tables import sequences
 
 _DIRECTORY = "directory"
+_VALUE = select(sequences.c.value).where(sequences.c.name == bindparam("counter"))
 
 
 def advance(conn: Connection, name: str, by: int = 1) -> int:
@@ -23,7 +24,7 @@ def advance(conn: Connection, name: str, by: int = 1) -> int:
 
 def value(conn: Connection, name: str) -> int:
     """The counter as it is."""
-    return conn.execute(select(sequences.c.value).where(sequences.c.name == name)).scalar_one_or_none() or 0
+    return conn.execute(_VALUE, {"counter": name}).scalar_one_or_none() or 0
 
 
 def directory_version(conn: Connection) -> int:

@@ -53,6 +53,7 @@ class Event:
 
 
 _COLUMNS = columns(events, Event)
+_WRITTEN = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
 def append(conn: Connection, new: Sequence[Event]) -> None:
@@ -96,7 +97,7 @@ def _answering(message_ids: set[int]) -> CompoundSelect[int]:
 
 
 def _row(event: Event) -> dict[str, Any]:
-    return {**values(event), "data": json.dumps(dict(event.data), ensure_ascii=False, sort_keys=True)}
+    return {**values(event), "data": _WRITTEN.encode(dict(event.data))}
 
 
 def _detail(event: Event) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
 from oct.domain.journey import AWAITING, LotState
 from oct.domain.return_outcomes import ANSWERABLE
-from oct.store.rows import columns, insert_all, insert_rows, update_rows, values
+from oct.store.rows import columns, insert_all, insert_tuples, update_rows, values
 from oct.store.tables import consignments, invoices, lots, messages
 
 REPLACED = "remplace"
@@ -24,9 +25,11 @@ _ROWS = 5_000
 """Most rows that are made at a time: a large file has fifty thousand invoices."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewInvoice:
-    """An invoice of a lot. `split`: contract 99, its AMC part goes by a derived flow. `pseudonym` is the patient's."""
+class NewInvoice(NamedTuple):
+    """An invoice of a lot. `split`: contract 99, its AMC part goes by a derived flow. `pseudonym` is the patient's.
+
+    A named tuple: there are many of them, and it is a row already.
+    """
 
     number: str
     ps_number: str
@@ -140,6 +143,7 @@ class InvoiceAnswer:
 
 
 _COLUMNS = columns(lots, Lot)
+_INVOICE = ("lot_id", *NewInvoice._fields)
 _STAYS = (ANSWERABLE - AWAITING) | {LotState.DUPLICATE}
 """What a sending does not move any more: answered, or taken out of it by a later one (D2)."""
 _CARRIED = (
@@ -155,9 +159,9 @@ _CARRIED = (
 def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[NewInvoice]]]) -> list[int]:
     """Keep lots with their invoices; the ids of the lots, in the same order."""
     ids = insert_all(conn, lots, [values(lot) for lot, _ in new])
-    rows = ({**values(invoice), "lot_id": lot_id} for lot_id, (_, own) in zip(ids, new, strict=True) for invoice in own)
+    rows = ((lot_id, *invoice) for lot_id, (_, own) in zip(ids, new, strict=True) for invoice in own)
     while some := list(islice(rows, _ROWS)):
-        insert_rows(conn, invoices, some)
+        insert_tuples(conn, invoices, _INVOICE, some)
     return ids
 
 

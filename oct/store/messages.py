@@ -33,7 +33,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from oct.store import leases, payloads
 from oct.store.conflicts import inserting
 from oct.store.payloads import NewPayload
-from oct.store.rows import columns, values
+from oct.store.rows import columns, update_rows, values
 from oct.store.tables import messages
 
 
@@ -232,8 +232,7 @@ def finish_all(conn: Connection, owner: str, ended: Sequence[tuple[int, str, str
     """End the processing of messages (id, state, code); those whose lease was not lost, the only ones to be written."""
     held = leases.still_held(conn, messages, {row_id: owner for row_id, _, _ in ended})
     rows = [{"row": row_id, "to": state, "because": code, "at": now} for row_id, state, code in ended if row_id in held]
-    if rows:
-        conn.execute(_FINISHED, rows)
+    update_rows(conn, _FINISHED, rows)
     return held
 
 

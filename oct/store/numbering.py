@@ -12,13 +12,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from oct.clock import Clock, paris
 from oct.store.counters import advance
 from oct.store.engine import Store
 
-BLOCK = 256
-"""Numbers taken from the database at once."""
+BLOCK = 64
+"""Numbers taken from the database at once: at first, and after a block that was not used up in its time."""
+
+_LARGEST_BLOCK = 2048
+"""The next block after one that was used up is twice as large, up to this."""
 
 BLOCK_LIFE_MS = 10_000
 """A compostage keeps 5 digits of the counter: two processes can only meet in one second if one of them draws from a
@@ -28,6 +32,7 @@ _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _EPOCH_2025_S = 1_735_689_600
 _LOTS = 999
+_STAMP = "%Y%m%d%H%M%S"
 
 
 def reserve(store: Store, name: str, count: int) -> range:
@@ -46,7 +51,8 @@ class Numbering:
         self._lock = threading.Lock()
         self._block = iter(range(0))
         self._block_until = 0
-        self._last = (datetime(1970, 1, 1), 0)  # noqa: DTZ001 - legal French time, as the stamp is written
+        self._size = BLOCK
+        self._last = ("", 0)
 
     def next_sequence(self) -> int:
         """A number that no process of this database ever gets again."""
@@ -65,15 +71,12 @@ class Numbering:
         """
         with self._lock:
             number = self._draw() % 100_000
-            local = paris(now_ms).replace(microsecond=0)
-            if local.fold:
-                local = local.replace(minute=59, second=59)
-            stamp = local.replace(tzinfo=None, fold=0)
+            stamp = _stamp(now_ms // 1000)
             last_stamp, last_number = self._last
             if (stamp, number) <= self._last:
-                stamp = last_stamp if number > last_number else last_stamp + timedelta(seconds=1)
+                stamp = last_stamp if number > last_number else _next_second(last_stamp)
             self._last = (stamp, number)
-        return f"{stamp:%Y%m%d%H%M%S}{number:05d}"
+        return f"{stamp}{number:05d}"
 
     def next_lot_number(self, ps_number: str, amc_number: str) -> str:
         """999 down to 001, then 999 again, for the lots derived from this PS for this AMC (C5).
@@ -85,12 +88,26 @@ class Numbering:
 
     def _draw(self) -> int:
         now = self._clock()
-        number = next(self._block, None) if now < self._block_until else None
+        in_time = now < self._block_until
+        number = next(self._block, None) if in_time else None
         if number is None:
-            self._block = iter(reserve(self._store, "sequence", BLOCK))
+            self._size = min(2 * self._size, _LARGEST_BLOCK) if in_time else BLOCK
+            self._block = iter(reserve(self._store, "sequence", self._size))
             self._block_until = now + BLOCK_LIFE_MS
             number = next(self._block)
         return number
+
+
+@lru_cache(maxsize=1)
+def _stamp(now_s: int) -> str:
+    """AAAAMMJJHHMMSS of a second since the epoch, as `next_compostage` says."""
+    local = paris(now_s * 1000)
+    return f"{local.replace(minute=59, second=59) if local.fold else local:{_STAMP}}"
+
+
+def _next_second(stamp: str) -> str:
+    after = datetime.strptime(stamp, _STAMP) + timedelta(seconds=1)  # noqa: DTZ007 - legal French time, as it is written
+    return f"{after:{_STAMP}}"
 
 
 def trace_number(now_ms: int, chance: Callable[[int], bytes]) -> str:

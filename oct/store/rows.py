@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Column, Connection, Dialect, Insert, String, Table, Update, insert
+from sqlalchemy import Column, Connection, Dialect, String, Table, Update
 from sqlalchemy.types import TypeEngine
 
 Rows = Sequence[Mapping[str, Any]]
-"""Rows that all have the same columns."""
+"""Rows that all have the same columns, two at least."""
+Tuples = Sequence[tuple[Any, ...]]
+"""Rows whose columns are named apart."""
 
 
 def columns(table: Table, kind: type[Any]) -> list[Column[Any]]:
@@ -31,13 +34,19 @@ def values(value: Any) -> dict[str, Any]:
 
 def insert_rows(conn: Connection, table: Table, rows: Rows) -> None:
     """Insert rows whose values the drivers take as they are, and ask nothing back."""
+    if rows:
+        names = tuple(rows[0])
+        insert_tuples(conn, table, names, _tuples(names, rows))
+
+
+def insert_tuples(conn: Connection, table: Table, names: tuple[str, ...], rows: Tuples) -> None:
+    """The same, of rows that hold the values of these columns in this order."""
     if not rows:
         return
-    names = tuple(rows[0])
     if conn.dialect.name == "postgresql":
         conn.exec_driver_sql(_of_arrays(table, conn.dialect, names, returning=False), _arrays(names, rows))
     else:
-        _run(conn, _insertion(table, conn.dialect, names), rows)
+        conn.exec_driver_sql(_of_values(table, conn.dialect, names), [*rows])
 
 
 def insert_all(conn: Connection, table: Table, rows: Rows) -> list[int]:
@@ -51,7 +60,7 @@ def insert_all(conn: Connection, table: Table, rows: Rows) -> list[int]:
     if conn.dialect.name == "postgresql":
         names = tuple(rows[0])
         text = _of_arrays(table, conn.dialect, names, returning=True)
-        return sorted(conn.exec_driver_sql(text, _arrays(names, rows)).scalars())
+        return sorted(conn.exec_driver_sql(text, _arrays(names, _tuples(names, rows))).scalars())
     insert_rows(conn, table, rows)
     last: int = conn.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
     return list(range(last - len(rows) + 1, last + 1))
@@ -60,7 +69,11 @@ def insert_all(conn: Connection, table: Table, rows: Rows) -> list[int]:
 def update_rows(conn: Connection, statement: Update, rows: Rows) -> int:
     """Run a statement that is kept for good, once for each row of parameters; how many rows it changed in all. It must
     not hold lists: what is written IN (…) has no words before its values are known."""
-    return _run(conn, _change(statement, conn.dialect, tuple(rows[0])), rows) if rows else 0
+    if not rows:
+        return 0
+    words = _words(statement, conn.dialect, tuple(rows[0]))
+    given = [{**words.fixed, **row} for row in rows]
+    return conn.exec_driver_sql(words.text, _tuples(words.order, given) if words.order else given).rowcount
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +86,19 @@ class _Words:
     order: Sequence[str]
 
 
-def _run(conn: Connection, words: _Words, rows: Rows) -> int:
-    given = [{**words.fixed, **row} for row in rows] if words.fixed else rows
-    order = words.order
-    return conn.exec_driver_sql(
-        words.text, [tuple(row[name] for name in order) for row in given] if order else given
-    ).rowcount
-
-
 @cache
-def _insertion(table: Table, dialect: Dialect, names: tuple[str, ...]) -> _Words:
-    return _words(insert(table), dialect, names)
-
-
-@cache
-def _change(statement: Update, dialect: Dialect, names: tuple[str, ...]) -> _Words:
-    return _words(statement, dialect, names)
-
-
-def _words(statement: Insert | Update, dialect: Dialect, names: tuple[str, ...]) -> _Words:
+def _words(statement: Update, dialect: Dialect, names: tuple[str, ...]) -> _Words:
     compiled = statement.compile(dialect=dialect, column_keys=names)
     fixed = {name: value for name, value in compiled.params.items() if name not in names}
     return _Words(str(compiled), fixed, compiled.positiontup or ())
+
+
+@cache
+def _of_values(table: Table, dialect: Dialect, names: tuple[str, ...]) -> str:
+    """The INSERT of SQLite, whose parameters are the values of one row."""
+    quoted = dialect.identifier_preparer.quote
+    listed = ", ".join(quoted(name) for name in names)
+    return f"INSERT INTO {quoted(table.name)} ({listed}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - names of ours
 
 
 @cache
@@ -112,6 +116,10 @@ def _bare(column: Column[Any]) -> TypeEngine[Any]:
     return String() if isinstance(column.type, String) else column.type
 
 
-def _arrays(names: Sequence[str], rows: Rows) -> dict[str, list[Any]]:
+def _arrays(names: Sequence[str], rows: Tuples) -> dict[str, list[Any]]:
     """The rows, column by column."""
-    return {name: [row[name] for row in rows] for name in names}
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _tuples(names: Sequence[str], rows: Rows) -> Tuples:
+    return [*map(itemgetter(*names), rows)]

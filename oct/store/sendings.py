@@ -7,11 +7,12 @@ the first wrote and is settled again.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
+from sqlalchemy import ARRAY, Connection, Row, Select, String, and_, bindparam, column, func, or_, select, true
 
 from oct.domain.duplicates import ACCEPTED, Identity, Sending
 from oct.domain.journey import AWAITING, ConsignmentState, LotState
@@ -62,9 +63,31 @@ _SENDING = (
     .order_by(lots.c.id)
 )
 _RECEIVED = _SENDING.where(_NAMED, lots.c.practitioner_id == bindparam("account"))
-_STANDING = select(
-    lots.c.id, lots.c.state, lots.c.practitioner_id, lots.c.ps_number, lots.c.number, lots.c.lot_date
-).where(_NAMED)
+_WANTED = ("number", "lot_date", "ps_number")
+
+
+def _standing(*names: Any) -> Select[tuple[int, str, int | None, str, str, str]]:
+    """The lots as they were received of any number of identities, whose parts are `names`."""
+    return select(
+        lots.c.id, lots.c.state, lots.c.practitioner_id, lots.c.ps_number, lots.c.number, lots.c.lot_date
+    ).where(
+        *(lots.c[part] == name for part, name in zip(_WANTED, names, strict=True)),
+        lots.c.kind != LotKind.AMC,
+    )
+
+
+_LISTED = func.json_each(bindparam("wanted", type_=String)).table_valued("value")
+_IN_ARRAYS = (
+    func.unnest(*(bindparam(part, type_=ARRAY(String)) for part in _WANTED))
+    .table_valued(*(column(part, String) for part in _WANTED))
+    .render_derived()
+)
+_OF_ONE = _standing(*_IN_ARRAYS.c).offset(0).lateral("standing")
+_STANDING = {
+    "sqlite": _standing(*(func.json_extract(_LISTED.c.value, f"$[{place}]") for place in range(len(_WANTED)))),
+    "postgresql": select(_OF_ONE).select_from(_IN_ARRAYS.join(_OF_ONE, true())),
+}
+"""PostgreSQL is asked for one after the other: together it would read a young table whole."""
 
 
 def past_of(
@@ -91,11 +114,14 @@ def past_of(
 
 def standing(conn: Connection, wanted: Mapping[int, Collection[Identity]]) -> dict[tuple[int, Identity], Standing]:
     """The rows that there are now of the identities of each account (id), with their states."""
+    identities = {(one.number, one.date, one.ps_number) for some in wanted.values() for one in some}
+    given: dict[str, Any] = {"wanted": json.dumps([*identities])}
+    if conn.dialect.name == "postgresql":
+        given = {part: [identity[place] for identity in identities] for place, part in enumerate(_WANTED)}
+    rows = conn.execute(_STANDING[conn.dialect.name], given)
     found = defaultdict[tuple[int, Identity], set[tuple[int, str]]](set)
-    for group in _groups({identity for some in wanted.values() for identity in some}):
-        for row in conn.execute(_STANDING, group):
-            identity = Identity(row.ps_number, row.number, row.lot_date)
-            found[row.practitioner_id, identity].add((row.id, row.state))
+    for row in rows:
+        found[row.practitioner_id, Identity(row.ps_number, row.number, row.lot_date)].add((row.id, row.state))
     return {key: frozenset(rows) for key, rows in found.items()}
 
 

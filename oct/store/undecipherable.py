@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, func, literal, literal_column, select
+from sqlalchemy import Connection, bindparam, case, func, literal, literal_column, select
 
 from oct.store.messages import Message
 from oct.store.tables import messages
@@ -18,6 +18,8 @@ _CODED = messages.c.code == literal_column(f"'{CODE}'")  # as the partial index 
 _PEER = case(
     (messages.c.practitioner_id.is_(None) & messages.c.insurer_id.is_(None), messages.c.peer), else_=literal("")
 )
+_SENDER = (messages.c.practitioner_id, messages.c.insurer_id, _PEER)
+_COUNTS = select(*_SENDER, func.count()).where(_CODED, messages.c.ended_at >= bindparam("since")).group_by(*_SENDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,7 @@ def sender_of(message: Message) -> Sender:
 
 def counts(conn: Connection, since: int) -> Mapping[Sender, int]:
     """How many messages could not be deciphered since an instant (ms), by sender."""
-    by = (messages.c.practitioner_id, messages.c.insurer_id, _PEER)
-    rows = conn.execute(select(*by, func.count()).where(_CODED, messages.c.ended_at >= since).group_by(*by))
+    rows = conn.execute(_COUNTS, {"since": since})
     return {Sender(*who): how_many for *who, how_many in rows}
 
 

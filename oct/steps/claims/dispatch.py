@@ -37,8 +37,11 @@ class Departure:
     """A file that leaves: what is said of it and of its message, the message encrypted at rest, the lots it carries."""
 
     insurer: Insurer
-    file: OutgoingFile
-    sealed: Sealed
+    file_id: str
+    message_id: str
+    compostage: str
+    file_sha256: bytes
+    """Of the file in clear."""
     payload: NewPayload
     lots: tuple[Planned, ...]
     kind: str = "facture"
@@ -90,13 +93,19 @@ class Dispatch:
 
 
 def seal_plan(
-    workshop: Workshop, file: B2File, plan: Plan, snapshot: Snapshot, version: str, *, gathers: bool = False
+    workshop: Workshop,
+    file: B2File,
+    plan: Plan,
+    snapshot: Snapshot,
+    context: SplitContext,
+    version: str,
+    *,
+    gathers: bool = False,
 ) -> Dispatch:
     """Builds and seals what leaves. `version` is that of the cahier des charges, 6 digits, as the Subject gave it.
 
     `gathers`: files that are built here wait for others of their destination (A15).
     """
-    context = workshop.split_context(snapshot)
     packed = [
         _pack_parcel(workshop, file, parcel, snapshot, version, context, gathers=gathers) for parcel in plan.parcels
     ]
@@ -120,10 +129,11 @@ def seal_plan(
 class _Packed:
     """A file that may leave. Of the bytes of a large one, what is packed is all that stays."""
 
-    parcel: Parcel
-    file: OutgoingFile
+    insurer: Insurer
+    file_id: str
     content: Packed
     certificate: x509.Certificate
+    lots: tuple[Planned, ...]
 
 
 def _pack_parcel(
@@ -139,22 +149,33 @@ def _pack_parcel(
     """What becomes of a parcel: it leaves now, or with others, or waits for a certificate (H8)."""
     contents = [content_of(file, lot, context) for lot in parcel.lots]
     outgoing = outgoing_file(file, parcel, contents, context, file_id=workshop.numbering.next_file_id())
-    parcel = replace(parcel, lots=tuple(map(weighed, parcel.lots, contents)))
+    insurer, lots = parcel.insurer, tuple(map(weighed, parcel.lots, contents))
     try:
-        certificate = snapshot.certificate_for(parcel.insurer.address, utc(workshop.clock()))
+        certificate = snapshot.certificate_for(insurer.address, utc(workshop.clock()))
     except CertificateError as reason:
         kept = payloads.seal(workshop.vault, outgoing.content)
-        return Detention(HoldSubject.FILE, reason, kept, parcel.insurer, parcel.lots)
+        return Detention(HoldSubject.FILE, reason, kept, insurer, lots)
     if gathers and parcel.built:
-        return gather_outgoing(workshop, outgoing, parcel, version)
-    return _Packed(parcel, replace(outgoing, pieces=()), pack(outgoing, parcel.insurer), certificate)
+        return gather_outgoing(workshop, outgoing, insurer, lots, version)
+    return _Packed(insurer, outgoing.file_id, pack(outgoing, insurer), certificate, lots)
 
 
 def _depart(workshop: Workshop, packed: _Packed, version: str) -> Departure:
-    insurer = packed.parcel.insurer
-    sealed = _seal(workshop, packed.content, insurer, packed.certificate, version)
+    sealed = _seal(workshop, packed.content, packed.insurer, packed.certificate, version)
+    return departure_of(workshop, sealed, packed.insurer, packed.file_id, packed.lots)
+
+
+def departure_of(
+    workshop: Workshop,
+    sealed: Sealed,
+    insurer: Insurer,
+    file_id: str,
+    lots: tuple[Planned, ...],
+    kind: str = "facture",
+) -> Departure:
+    """A sealed message, encrypted at rest."""
     kept = payloads.seal(workshop.vault, sealed.content)
-    return Departure(insurer, packed.file, replace(sealed, content=b""), kept, packed.parcel.lots)
+    return Departure(insurer, file_id, sealed.message_id, sealed.compostage, sealed.file_sha256, kept, lots, kind)
 
 
 def _refused(workshop: Workshop, file: B2File, lot: Lot) -> Planned:

@@ -26,7 +26,7 @@ from oct.formats.frame import ReturnFrame, read_frame
 from oct.formats.layouts import RECORD
 from oct.formats.profiles import HEADER_ROUTE, Profile
 from oct.formats.subject import VERSION_UNKNOWN, FactureSubject, read_subject
-from oct.steps.claims.dispatch import Departure, Detention, Dispatch, seal_outgoing
+from oct.steps.claims.dispatch import Departure, Detention, Dispatch, departure_of, seal_outgoing
 from oct.steps.claims.recognition import Basis, noted, recognise_plan
 from oct.steps.workshop import Workshop
 from oct.store import payloads
@@ -157,7 +157,7 @@ def seal_flow(
     sealed = seal_outgoing(workshop, outgoing, insurer, snapshot, version, flow.description)
     if not isinstance(sealed, Sealed):
         raise sealed
-    return Departure(insurer, outgoing, sealed, payloads.seal(workshop.vault, sealed.content), lots, kind="flux")
+    return departure_of(workshop, sealed, insurer, file_id, lots, kind="flux")
 
 
 def _whole(flow: Flow, practitioner: Practitioner, today: str) -> Planned:

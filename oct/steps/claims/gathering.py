@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from oct.domain.grouping import gathering_key
 from oct.domain.model import Insurer
 from oct.domain.outgoing import OutgoingFile
-from oct.domain.plan import Parcel, Planned
+from oct.domain.plan import Planned
 from oct.steps.claims.resending import lot_names
 from oct.steps.workshop import Workshop
 from oct.store import events, gatherings, payloads
@@ -35,12 +35,14 @@ class Gathering:
     key: str
 
 
-def gather_outgoing(workshop: Workshop, outgoing: OutgoingFile, parcel: Parcel, version: str) -> Gathering:
+def gather_outgoing(
+    workshop: Workshop, outgoing: OutgoingFile, insurer: Insurer, lots: tuple[Planned, ...], version: str
+) -> Gathering:
     """The waiting file of a parcel that was built here."""
-    derived = any(lot.derived is not None for lot in parcel.lots)
+    derived = any(lot.derived is not None for lot in lots)
     content = outgoing.content
-    key = gathering_key(content, parcel.insurer.id, version, derived=derived, layouts=workshop.layouts)
-    return Gathering(parcel.insurer, outgoing.file_id, payloads.seal(workshop.vault, content), parcel.lots, key)
+    key = gathering_key(content, insurer.id, version, derived=derived, layouts=workshop.layouts)
+    return Gathering(insurer, outgoing.file_id, payloads.seal(workshop.vault, content), lots, key)
 
 
 def write_gatherings(conn: Connection, message: Message, waiting: Sequence[Gathering], now: int) -> list[int]:

@@ -6,14 +6,12 @@ Pseudonyms are made while a file is at hand, one HMAC an invoice, and handed on 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import count
 
 from oct.crypto.pseudonyms import LENGTH, NOBODY
 from oct.domain.contract99 import CONTRACT_SPLIT
 from oct.domain.nir import patients
-from oct.domain.plan import DerivedInvoice, Planned
+from oct.domain.plan import Planned
 from oct.formats.b2 import B2File
-from oct.formats.b2_lots import Invoice
 from oct.steps.workshop import Workshop
 from oct.store.lots import NewInvoice
 
@@ -26,19 +24,20 @@ def pseudonyms_in(workshop: Workshop, file: B2File) -> dict[int, bytes]:
 
 def invoice_rows(planned: Planned, patients: Mapping[int, bytes]) -> list[NewInvoice]:
     """The invoices of a lot, as received or as derived from it; `patients` as `pseudonyms_in` gives them."""
-    source, derived = planned.source, planned.derived
-    pseudonyms = patients.get(source.rank, b"")
-    whose = {one.start: pseudonyms[at : at + LENGTH] for at, one in zip(count(0, LENGTH), source.invoices)}
-    received: tuple[Invoice | DerivedInvoice, ...] = source.invoices if derived is None else derived.invoices
+    ps_number, received = planned.source.ps_number, planned.source.invoices
+    pseudonyms = patients.get(planned.source.rank, b"")
+    whose = [_known(pseudonyms[at : at + LENGTH]) for at in range(0, len(received) * LENGTH, LENGTH)]
+    if planned.derived is None:
+        return [
+            NewInvoice(one.number, ps_number, one.billed, one.amo, one.amc, one.contract == CONTRACT_SPLIT, patient)
+            for one, patient in zip(received, whose, strict=True)
+        ]
+    by_start = dict(zip((one.start for one in received), whose, strict=True))
     return [
-        NewInvoice(
-            number=one.number,
-            ps_number=source.ps_number,
-            billed=one.billed,
-            amo=one.amo,
-            amc=one.amc,
-            split=not isinstance(one, Invoice) or one.contract == CONTRACT_SPLIT,
-            pseudonym=None if whose[one.start] in (b"", NOBODY) else whose[one.start],
-        )
-        for one in received
+        NewInvoice(one.number, ps_number, one.billed, one.amo, one.amc, split=True, pseudonym=by_start[one.start])
+        for one in planned.derived.invoices
     ]
+
+
+def _known(pseudonym: bytes) -> bytes | None:
+    return None if pseudonym in (b"", NOBODY) else pseudonym

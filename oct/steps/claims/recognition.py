@@ -112,8 +112,9 @@ class Ledger:
 def noted(planned: Planned, insurer: str, *, leaves: bool, arls: Mapping[int, Consignment]) -> str:
     """What the ART says of a lot that was received before; empty for a new one."""
     first = planned.history.first
-    arl = first is not None and first.lot_id in arls
-    return note(planned.history, _instants(planned), insurer, leaves=leaves, arl=arl)
+    if first is None:
+        return ""
+    return note(planned.history, _instants(planned), insurer, leaves=leaves, arl=first.lot_id in arls)
 
 
 def different_lots(leaving: Iterable[tuple[Planned, str]]) -> list[str]:

@@ -71,6 +71,7 @@ def blank_receipt(workshop: Workshop, message: Message, practitioner: Practition
         practitioner_number=_number_of(message, practitioner),
         received_at=paris(message.received_at),
         compostage=message.compostage,
+        window=workshop.rules.grouping,
     )
 
 
@@ -96,15 +97,16 @@ def settle_claims(
     take: Callable[[], bytes],
     practitioner: Practitioner,
     snapshot: Snapshot,
+    receipt: Receipt,
     *,
     presumed_new: bool,
 ) -> Outcome:
     """The outcome of a message, all of whose lots may be `presumed_new` (`recognition`). Only surprises are raised; the
     caller holds the message then.
 
-    `take` hands the received bytes over, once: they are let go as soon as the attachment is decoded.
+    `take` hands the received bytes over, once: they are let go as soon as the attachment is decoded. `receipt` says
+    what every ART says.
     """
-    receipt = blank_receipt(workshop, message, practitioner)
     try:
         opened = _open(workshop, take)
         profile = _profile(workshop, opened)
@@ -125,13 +127,13 @@ def settle_claims(
         if plan.known:
             check_conservation(file, plan)
         version = subject.version if subject is not None else VERSION_UNKNOWN
-        ready = seal_plan(workshop, file, plan, snapshot, version, gathers=workshop.rules.grouping > 0)
+        ready = seal_plan(workshop, file, plan, snapshot, context, version, gathers=workshop.rules.grouping > 0)
         dispatch = replace(ready, arls=recognised.arls)
     except OctError as error:
         return _ended(receipt, error)
     return Outcome(
         state=MessageState.PROCESSED,
-        receipt=_processed(replace(receipt, window=workshop.rules.grouping), file, plan, dispatch, warnings),
+        receipt=_processed(receipt, file, plan, dispatch, warnings),
         dispatch=dispatch,
         file=_file_row(message, file),
         basis=recognised.basis,

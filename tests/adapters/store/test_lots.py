@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from oct.store import files, holds, lots
+from oct.domain.duplicates import Identity
+from oct.store import files, holds, lots, sendings
 from oct.store.engine import Store
 from oct.store.files import NewFile
 from oct.store.holds import HoldSubject, NewHold
 from oct.store.lots import InvoiceAnswer
-from tests.adapters.store.arrivals import NOW, add_amo, add_lot, arrive, consign, digest, new_invoice, new_lot
+from tests.adapters.store.arrivals import (
+    NOW,
+    add_amo,
+    add_lot,
+    add_practitioner,
+    arrive,
+    consign,
+    digest,
+    new_invoice,
+    new_lot,
+)
 
 
 def test_lots_keep_their_order_and_their_invoices(store: Store) -> None:
@@ -42,6 +53,25 @@ def test_a_lot_is_found_by_its_identity_its_invoices_and_the_file_it_left_in(sto
         assert [one.id for one in lots.by_invoice(conn, "000000001", "991234567")] == [first, again, other]
         assert [one.id for one in lots.by_file_id(conn, "F00001")] == [first]
         assert [one.id for one in lots.of_consignment(conn, consignment_id)] == [first]
+
+
+def test_what_stands_of_many_identities_is_told_for_each_account(store: Store) -> None:
+    """D2: a day may be any text; the AMC flow has numbers of its own; a message may have no lot to look for."""
+    with store.begin() as conn:
+        message_id = arrive(conn, 1)
+        account, other = add_practitioner(conn), add_practitioner(conn, "995555555", "autre@exemple.test")
+        first = add_lot(conn, message_id, "001", practitioner_id=account)
+        odd = add_lot(conn, message_id, "002", practitioner_id=account, lot_date='é"\\,}')
+        add_lot(conn, message_id, "001", practitioner_id=account, kind="AMC")
+        again = add_lot(conn, message_id, "001", practitioner_id=other, state="retenu")
+        plain, strange = Identity("991234567", "001", "260921"), Identity("991234567", "002", 'é"\\,}')
+        wanted = {account: [plain, strange, Identity("991234567", "002", "260921")], other: [plain]}
+        assert sendings.standing(conn, wanted) == {
+            (account, plain): {(first, "route")},
+            (account, strange): {(odd, "route")},
+            (other, plain): {(again, "retenu")},
+        }
+        assert sendings.standing(conn, {account: []}) == {}
 
 
 def test_states_move_for_lots_for_a_consignment_and_for_invoices(store: Store) -> None:

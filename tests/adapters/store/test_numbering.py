@@ -61,6 +61,18 @@ def test_a_block_is_thrown_away_before_another_process_can_come_round(store: Sto
     assert numbers.next_sequence() == 1 + numbering.BLOCK
 
 
+def test_a_block_that_was_used_up_in_its_time_is_followed_by_one_twice_as_large(store: Store) -> None:
+    """And one that was thrown away by a small one: who seals little wastes little."""
+    clock = [NOW]
+    busy = Numbering(store, lambda: clock[0])
+    drawn = [busy.next_sequence() for _ in range(numbering.BLOCK + 1)]
+    assert drawn == list(range(1, numbering.BLOCK + 2))
+    assert Numbering(store, lambda: NOW).next_sequence() == 1 + 3 * numbering.BLOCK
+    clock[0] += numbering.BLOCK_LIFE_MS
+    assert busy.next_sequence() == 1 + 4 * numbering.BLOCK
+    assert Numbering(store, lambda: NOW).next_sequence() == 1 + 5 * numbering.BLOCK
+
+
 def test_lot_numbers_run_from_001_to_999_for_each_ps_and_amc(store: Store) -> None:
     numbers = Numbering(store, lambda: NOW)
     assert [numbers.next_lot_number("991234567", "75000001") for _ in range(2)] == ["999", "998"]
