@@ -57,15 +57,18 @@ _PRAGMAS = (
 )
 
 _SESSION = " ".join(
-    f"-c {name}={seconds}s"
-    for name, seconds in {
-        "statement_timeout": 60,
-        "lock_timeout": WAIT_S,
-        "idle_in_transaction_session_timeout": 60,  # its process hangs: others must not wait for its rows
-        "tcp_user_timeout": 30,
+    f"-c {name}={value}"
+    for name, value in {
+        "statement_timeout": "60s",
+        "lock_timeout": f"{WAIT_S}s",
+        "idle_in_transaction_session_timeout": "60s",  # its process hangs: others must not wait for its rows
+        "tcp_user_timeout": "30s",
+        "enable_seqscan": "off",
+        "jit": "off",
     }.items()
 )
-"""What PostgreSQL gives up, so that a process which hangs or a network that swallows holds nobody for ever."""
+"""What PostgreSQL gives up, so that a process which hangs or a network that swallows holds nobody for ever; and no
+table is read whole where an index leads: a plan that is made while tables are small is kept while they grow."""
 
 _BEGIN = "sqlite_begin"
 _IDLE = "idle"

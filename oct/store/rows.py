@@ -7,6 +7,7 @@ one array a column, and the statement is always the same.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,8 @@ Rows = Sequence[Mapping[str, Any]]
 """Rows that all have the same columns, two at least."""
 Tuples = Sequence[tuple[Any, ...]]
 """Rows whose columns are named apart."""
+_CAST = re.compile(r"%\((\w+)\)s::(\w+)")
+"""A parameter of PostgreSQL with its type."""
 
 
 def columns(table: Table, kind: type[Any]) -> list[Column[Any]]:
@@ -68,29 +71,54 @@ def insert_all(conn: Connection, table: Table, rows: Rows) -> list[int]:
 
 def update_rows(conn: Connection, statement: Update, rows: Rows) -> int:
     """Run a statement that is kept for good, once for each row of parameters; how many rows it changed in all. It must
-    not hold lists: what is written IN (…) has no words before its values are known."""
+    not hold lists: what is written IN (…) has no words before its values are known. No two rows may mean the same."""
     if not rows:
         return 0
-    words = _words(statement, conn.dialect, tuple(rows[0]))
+    names = tuple(rows[0])
+    if conn.dialect.name == "postgresql":
+        words = _joined(statement, conn.dialect, names)
+        return conn.exec_driver_sql(words.text, {**words.fixed, **_arrays(names, _tuples(names, rows))}).rowcount
+    words = _words(statement, conn.dialect, names)
     given = [{**words.fixed, **row} for row in rows]
-    return conn.exec_driver_sql(words.text, _tuples(words.order, given) if words.order else given).rowcount
+    return conn.exec_driver_sql(words.text, _tuples(words.order, given)).rowcount
 
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """A statement as the driver wants it, and the parameters that are the same each time. `order` is empty when the
-    driver wants names."""
+    """A statement as the driver wants it, the parameters that are the same each time, and, where they have no names,
+    the order of all."""
 
     text: str
     fixed: Mapping[str, Any]
-    order: Sequence[str]
+    order: Sequence[str] = ()
 
 
 @cache
 def _words(statement: Update, dialect: Dialect, names: tuple[str, ...]) -> _Words:
+    """The UPDATE of SQLite, for one row of parameters."""
     compiled = statement.compile(dialect=dialect, column_keys=names)
     fixed = {name: value for name, value in compiled.params.items() if name not in names}
     return _Words(str(compiled), fixed, compiled.positiontup or ())
+
+
+@cache
+def _joined(statement: Update, dialect: Dialect, names: tuple[str, ...]) -> _Words:
+    """The UPDATE of PostgreSQL, for all rows of parameters at once: it is joined to them."""
+    quoted, types = dialect.identifier_preparer.quote, dict[str, str]()
+
+    def of_a_row(parameter: re.Match[str]) -> str:
+        name, kind = parameter.groups()
+        if name not in names:
+            return parameter[0]
+        types[name] = kind
+        return f"given.{quoted(name)}"
+
+    compiled = statement.compile(dialect=dialect, column_keys=names)
+    changes, _, condition = _CAST.sub(of_a_row, str(compiled)).partition(" WHERE ")
+    arrays = ", ".join(f"%({name})b::{types[name]}[]" for name in names)
+    given = f"unnest({arrays}) AS given({', '.join(map(quoted, names))})"
+    fixed = {name: value for name, value in compiled.params.items() if name not in names}
+    return _Words(f"{changes} FROM {given} WHERE {condition}", fixed)
 
 
 @cache
@@ -106,14 +134,14 @@ def _of_arrays(table: Table, dialect: Dialect, names: tuple[str, ...], *, return
     """The INSERT of PostgreSQL whose parameters are the columns of all rows, in binary: their text is slow to make."""
     quoted = dialect.identifier_preparer.quote
     listed = ", ".join(quoted(name) for name in names)
-    given = ", ".join(f"%({name})b::{_bare(table.c[name]).compile(dialect)}[]" for name in names)
+    given = ", ".join(f"%({name})b::{_bare(table.c[name].type).compile(dialect)}[]" for name in names)
     rows = f"SELECT {listed} FROM unnest({given}) WITH ORDINALITY AS given({listed}, place) ORDER BY place"  # noqa: S608 - names of ours
     return f"INSERT INTO {quoted(table.name)} ({listed}) {rows}{' RETURNING id' if returning else ''}"
 
 
-def _bare(column: Column[Any]) -> TypeEngine[Any]:
+def _bare(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     """The type of a column; a text without its length, which a conversion would cut it to instead of refusing it."""
-    return String() if isinstance(column.type, String) else column.type
+    return String() if isinstance(kind, String) else kind
 
 
 def _arrays(names: Sequence[str], rows: Tuples) -> dict[str, list[Any]]:

@@ -92,7 +92,7 @@ class Hands:
     def __init__(self, workshop: Workshop, connect: Connect, name: str, batch: int = 10) -> None:
         self.connect = connect
         self.runner = Runner(workshop, Pace(batch, lease=60_000, look=1_000), name, lambda: None)
-        pace = Round(senders=4, batch=batch, lease=60_000, look=1_000, one_relay=True)
+        pace = Round(senders=1, batch=batch, lease=60_000, look=1_000, one_relay=True)
         self.couriers = Couriers(workshop, connect, pace, name)
 
 
