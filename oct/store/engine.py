@@ -21,7 +21,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,7 @@ _SESSION = " ".join(
 """What PostgreSQL gives up, so that a process which hangs or a network that swallows holds nobody for ever; and no
 table is read whole where an index leads: a plan that is made while tables are small is kept while they grow."""
 
+_NOBODY_WAITS: nullcontext[None] = nullcontext()
 _BEGIN = "sqlite_begin"
 _IDLE = "idle"
 _FULL = {"SQLITE_FULL", "53100"}
@@ -88,7 +89,7 @@ class Store:
         self.dialect = engine.dialect.name
         """`sqlite` or `postgresql`."""
         if self.dialect == "sqlite":
-            self._turn: threading.Lock | None = threading.Lock()
+            self._turn: _Turn | None = _Turn(Path(engine.url.database or "").with_suffix(".turn"))
             self._writer: Engine = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
             self._reader: Engine = engine
         else:
@@ -99,7 +100,7 @@ class Store:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A write transaction. Never open one inside another: on SQLite the second waits for the first."""
-        with _declared(), self._my_turn(), self._writer.begin() as conn:
+        with _declared(), self._turn or _NOBODY_WAITS, self._writer.begin() as conn:
             yield conn
 
     @contextmanager
@@ -115,7 +116,7 @@ class Store:
         """
         if self.dialect != "sqlite":
             return
-        with _declared(), self._my_turn():
+        with _declared(), self._turn or _NOBODY_WAITS:
             raw = self.engine.raw_connection()
             try:
                 raw.execute(f"PRAGMA busy_timeout = {_FORGET_MS}").close()
@@ -127,19 +128,6 @@ class Store:
     def close(self) -> None:
         """Close the idle connections."""
         self.engine.dispose()
-
-    @contextmanager
-    def _my_turn(self) -> Iterator[None]:
-        if self._turn is None:
-            yield
-            return
-        if not self._turn.acquire(timeout=WAIT_S):
-            raise _busy()
-        try:
-            with _alone(Path(self.engine.url.database or "").with_suffix(".turn")):
-                yield
-        finally:
-            self._turn.release()
 
 
 def open_store(url: str, *, pool_size: int = 10) -> Store:
@@ -187,24 +175,44 @@ def _begin_sqlite(conn: Connection) -> None:
     conn.exec_driver_sql(conn.get_execution_options().get(_BEGIN, "BEGIN"))
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keeps the writers of other processes waiting, by a lock on an empty file beside the database: the system ends it
-    with whoever holds it. SQLite alone would sleep longer and longer between two looks."""
-    try:
-        place = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
-    except OSError:  # the file is another user's, or SQLite will say what is wrong
-        yield
-        return
-    try:
+class _Turn:
+    """The one writer of SQLite: a lock for the threads of this process and, against other processes, one on an empty
+    file beside the database, which the system ends with whoever holds it. SQLite alone would sleep longer and longer
+    between two looks. Where the file cannot be opened (another user's), SQLite is left to say what is wrong."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._lock = threading.Lock()
+        self._place: int | None = None
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=WAIT_S):
+            raise _busy()
+        try:
+            self._place = self._taken()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        place, self._place = self._place, None
+        if place is not None:
+            os.close(place)
+        self._lock.release()
+
+    def _taken(self) -> int | None:
+        """The file, opened and locked."""
+        try:
+            place = os.open(self._path, os.O_RDONLY | os.O_CREAT, 0o600)
+        except OSError:
+            return None
         end = time.monotonic() + WAIT_S
         while not _locked(place):
             if time.monotonic() > end:
+                os.close(place)
                 raise _busy()
             time.sleep(_LOOK_S)
-        yield
-    finally:
-        os.close(place)
+        return place
 
 
 def _locked(place: int) -> bool:
