@@ -40,7 +40,7 @@ _GRACE_S = 8.0
 """What a clean stop leaves to the messages in hand (P5: 10 s in all)."""
 
 
-_NICENESS = 10
+_NICENESS = 4
 """How much later than others they get a processor that all want."""
 
 
