@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ from oct.store.tables import events as told
 from tests.adapters.store.arrivals import arrive
 from tests.journeys.waiting import until
 from tests.steps.bench import Bench, bench
-from tests.steps.refusing import refuse
+from tests.steps.refusing import refuse, unable_to_tell
 from tests.steps.resending_rig import Hand
 
 SILENT = "muette@boite.example"
@@ -208,7 +209,7 @@ def test_who_is_stopped_ends_what_is_open_and_gives_back_the_rest(
     consign(workshop, [SILENT, *OTHERS])
     couriers = crew(workshop, connect)
     couriers.start()
-    until("all are out", lambda: len(couriers._out) == SENDERS)
+    until("all are out", lambda: sum(one.since < inf for one in couriers._crew) == SENDERS)
     couriers.stop()
     assert leased(workshop) == SENDERS
     assert [one.attempts for one in rows(workshop)] == [1] * SENDERS + [0] * (1 + len(OTHERS) - SENDERS)
@@ -260,3 +261,37 @@ def test_what_the_database_refuses_of_one_is_held_and_takes_nobody_with_it(
     assert (hold.code, hold.consignment_id) == ("remise-impossible", first.id)
     assert "n'a pas pu être notée" in hold.sentence
     assert len(pieces.outside.letters) == 3
+
+
+def test_what_was_taken_while_the_database_was_away_is_written_down_when_it_is_back(
+    pieces: Bench, connect: Connect
+) -> None:
+    """P2: only what is killed forgets that the other side said 250."""
+    workshop = pieces.workshop
+    consign(workshop, OTHERS)
+    couriers = crew(workshop, connect)
+    with unable_to_tell(workshop.store):
+        couriers.start()
+        until("each has sent one", lambda: len(pieces.outside.letters) >= SENDERS)
+    until("all is told", lambda: {one.state for one in rows(workshop)} == {ConsignmentState.DELIVERED})
+    couriers.stop()
+    assert sorted(letter.rcpt_to for letter in pieces.outside.letters) == OTHERS
+    assert {one.attempts for one in rows(workshop)} == {1}
+
+
+def test_what_is_on_its_way_is_not_given_back_when_the_database_was_away_for_another(
+    pieces: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P2: else somebody would send it at the same time."""
+    monkeypatch.setattr(module, "_GRACE_S", 0.1)
+    connect = connector(load(tmp_path / "oct.toml", {"OCT_DELIVERY__TIMEOUT": "10m"}).settings)
+    workshop = pieces.workshop
+    consign(workshop, [SILENT, OTHERS[0]])
+    pieces.outside.temper.black_hole(120, address=SILENT)
+    pieces.outside.temper.refuse(451, 99, address=OTHERS[0])
+    couriers = crew(workshop, connect)
+    with unable_to_tell(workshop.store):
+        couriers.start()
+        until("the other one was given back", lambda: rows(workshop)[1].attempts > 1)
+    couriers.stop()
+    assert rows(workshop)[0].attempts == 1

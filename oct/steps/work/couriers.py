@@ -11,7 +11,7 @@ waits for it is claimed apart (`consignments.claim_stalled`), by one courier, an
 no answer. An exchange ends before the lease of its consignment does.
 
 Whatever the database refuses to keep of a consignment holds it for a person (`hold_untold`). A step that fails with
-another StoreError leaves its claim to `leavings`; any other failure is a defect, is logged by type and place, and
+another StoreError leaves its claim to `leavings`, but for what other couriers have in hand; any other failure is a defect, is logged by type and place, and
 leaves the rows to their lease.
 """
 
@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
+from math import inf
 
 import structlog
 from sqlalchemy import Connection as Database
@@ -89,13 +90,14 @@ class _Lane:
 
 @dataclass(slots=True, eq=False)
 class _Courier:
-    """One connection and what is on it. `since` is the loop's time at which the exchange began."""
+    """One connection and what is on it. `errand` is what it has in hand, until that is told; `since` the loop's time at
+    which the exchange began, `inf` when there is none."""
 
     lane: _Lane
     errands: Errands
     connection: Connection | None = None
     errand: Errand | None = None
-    since: float = 0.0
+    since: float = inf
     quiet: bool = False
 
 
@@ -111,7 +113,7 @@ class Couriers:
         self._leavings = Leavings(workshop.store)
         self._deliveries = Deliveries(workshop.store, workshop.clock, self._busy)
         self._lanes = self._laid_out()
-        self._out: set[_Courier] = set()
+        self._crew: set[_Courier] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._quiet: Counter[str] = Counter()
         self._carried = 0
@@ -201,6 +203,7 @@ class Couriers:
         if lane.hands < self._pace.senders and not lane.dry and not self._stopping:
             lane.hands += 1
             courier = _Courier(lane, Errands(self._workshop, (), ""))
+            self._crew.add(courier)
             task = asyncio.get_running_loop().create_task(self._work(courier))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -213,6 +216,7 @@ class Couriers:
                 self._hire(lane)
                 courier.errand = errand
                 await self._carry(courier, errand)
+                courier.errand = None
             courier.errands.hand_back()
         except StoreError as error:
             self._leave(courier)
@@ -222,12 +226,14 @@ class Couriers:
         except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect must not end the others' work
             _log.error("envoi-surprise", **described(surprise))
         finally:
+            self._crew.remove(courier)
             lane.hands -= not courier.quiet
             if courier.connection is not None:
                 courier.connection.close()
 
     def _leave(self, courier: _Courier) -> None:
-        """The database went away: nobody goes on with what was claimed."""
+        """The database went away from this courier: nobody goes on with what was claimed, but for what others have in
+        hand."""
         lane = courier.lane
         lane.dry = True
         owners = {errand.owner for waiting in lane.aside.values() for errand in waiting}
@@ -238,7 +244,11 @@ class Couriers:
         if courier.errand is not None:
             owners.add(courier.errand.owner)
         for owner in owners - {""}:
-            self._leavings.leave(owner)
+            self._leavings.leave(owner, self._in_hand(but=courier))
+
+    def _in_hand(self, *, but: _Courier) -> frozenset[int]:
+        """What the others will tell of themselves."""
+        return frozenset(one.errand.consignment.id for one in self._crew if one.errand is not None and one is not but)
 
     def _next(self, courier: _Courier) -> Errand | None:
         lane = courier.lane
@@ -281,11 +291,10 @@ class Couriers:
     async def _carry(self, courier: _Courier, errand: Errand) -> None:
         async def way(message: Outgoing) -> Sent:
             courier.since = asyncio.get_running_loop().time()
-            self._out.add(courier)
             try:
                 return await self._hand_over(courier, message)
             finally:
-                self._out.discard(courier)
+                courier.since = inf
                 if courier.quiet:
                     self._heard_of(courier, message.recipient)
 
@@ -320,7 +329,7 @@ class Couriers:
 
     def _patrol(self) -> None:
         now, clock = asyncio.get_running_loop().time(), self._workshop.clock()
-        for courier in list(self._out):
+        for courier in [one for one in self._crew if one.since < inf]:
             assert courier.errand is not None
             if clock > courier.errand.until - _MARGIN_MS and courier.connection is not None:
                 courier.connection.give_up()
@@ -349,11 +358,10 @@ class Couriers:
             lane.hands += 1
 
     def _resume(self, lane: _Lane, recipient: str) -> None:
-        """What was put aside for a recipient may be claimed again."""
-        waiting = lane.aside.pop(recipient, [])
-        lane.wanted = True
-        for owner in {errand.owner for errand in waiting}:
-            try:
+        """What was put aside for a recipient may be claimed again; later, when the database is away."""
+        waiting = lane.aside[recipient]
+        with suppress(StoreError):
+            for owner in {errand.owner for errand in waiting}:
                 hand_back(self._workshop, [errand.consignment for errand in waiting if errand.owner == owner], owner)
-            except StoreError:
-                self._leavings.leave(owner)
+            del lane.aside[recipient]
+            lane.wanted = True
