@@ -11,8 +11,8 @@ waits for it is claimed apart (`consignments.claim_stalled`), by one courier, an
 no answer. An exchange ends before the lease of its consignment does.
 
 Whatever the database refuses to keep of a consignment holds it for a person (`hold_untold`). A step that fails with
-another StoreError leaves its claim to `leavings`, but for what other couriers have in hand; any other failure is a defect, is logged by type and place, and
-leaves the rows to their lease.
+another StoreError leaves its claim to `leavings`, but for what other couriers have in hand. Any other failure is a
+defect, is logged by type and place, and leaves the one row to its lease.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import inf
 
 import structlog
 from sqlalchemy import Connection as Database
 
-from oct.errors import DeliveryError, OctError, StoreError, StoreRefusalError, described
+from oct.errors import DeliveryError, StoreError, StoreRefusalError, described
 from oct.smtp.client import Connection, Outgoing, Sent, unroutable
 from oct.steps.failures import hold_untold
 from oct.steps.send import record_failure, send
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand, Errands, hand_back
 from oct.steps.work.leavings import Leavings
+from oct.steps.work.threads import ThreadEach
 from oct.steps.workshop import Workshop
 from oct.store import consignments
 from oct.store.consignments import Consignment
@@ -165,6 +166,7 @@ class Couriers:
     async def _attend(self) -> None:
         """The life of the thread."""
         self._loop = loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadEach())
         next_look = 0.0
         while not self._stopping:
             now = loop.time()
@@ -173,9 +175,12 @@ class Couriers:
                 next_look = now + self._pace.look / 1000
                 for lane in self._lanes:
                     lane.wanted = True
-            for lane in self._lanes:
-                self._look(lane, now)
-            self._patrol()
+            try:
+                for lane in self._lanes:
+                    self._look(lane, now)
+                self._patrol()
+            except Exception as surprise:  # noqa: BLE001 - nobody else would send
+                _log.error("envoi-surprise", **described(surprise))
             restless = self._tasks or any(lane.wanted or lane.aside for lane in self._lanes)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._rung.wait(), _PATROL_S if restless else next_look - now)
@@ -190,12 +195,14 @@ class Couriers:
     async def _go_home(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_GRACE_S)
+        untried = [*(one.errands for one in self._crew), *(lane.errands for lane in self._lanes)]
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(StoreError):  # the next process of the same name takes back what is left
+            for errands in untried:
+                errands.hand_back()
             for lane in self._lanes:
-                lane.errands.hand_back()
                 for recipient in list(lane.aside):
                     self._resume(lane, recipient)
 
@@ -221,15 +228,12 @@ class Couriers:
         except StoreError as error:
             self._leave(courier)
             _log.warning("envoi-interrompu", code=error.code)
-        except OctError as error:
-            _log.warning("envoi-interrompu", code=error.code)
-        except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect must not end the others' work
+        except Exception as surprise:  # noqa: BLE001 - a defect must not end the others' work
             _log.error("envoi-surprise", **described(surprise))
         finally:
             self._crew.remove(courier)
             lane.hands -= not courier.quiet
-            if courier.connection is not None:
-                courier.connection.close()
+            self._hang_up(courier)
 
     def _leave(self, courier: _Courier) -> None:
         """The database went away from this courier: nobody goes on with what was claimed, but for what others have in
@@ -262,7 +266,7 @@ class Couriers:
                 if not self._claim(courier):
                     return None
             elif lane.shared and errand.consignment.recipient in self._quiet:
-                lane.aside[errand.consignment.recipient].append(errand)
+                lane.aside[errand.consignment.recipient].append(replace(errand, content=None))
             else:
                 return errand
 
@@ -304,6 +308,12 @@ class Couriers:
         except StoreRefusalError:
             hold_untold(self._workshop, errand.consignment, errand.owner)
             return
+        except StoreError:
+            raise
+        except Exception as surprise:  # noqa: BLE001 - what follows may be without fault
+            _log.error("envoi-surprise", consignment=errand.consignment.id, **described(surprise))
+            self._hang_up(courier)
+            return
         if sent is not None and sent.silent and not courier.lane.shared:
             self._give_up(courier, sent)
 
@@ -318,6 +328,11 @@ class Couriers:
             if courier.connection is not None:
                 courier.connection.give_up()
             raise
+
+    def _hang_up(self, courier: _Courier) -> None:
+        if courier.connection is not None:
+            courier.connection.close()
+            courier.connection = None
 
     def _give_up(self, courier: _Courier, sent: Sent) -> None:
         """What was to follow to a recipient that does not answer is not tried now."""
