@@ -251,9 +251,9 @@ def release_leases(conn: Connection, owner_prefix: str) -> int:
     return leases.release(conn, consignments, owner_prefix)
 
 
-def give_back(conn: Connection, owners: Sequence[str]) -> None:
-    """Undo the claims of an owner who could not end them."""
-    leases.give_back(conn, consignments, owners)
+def give_back(conn: Connection, owner: str, but: Collection[int] = ()) -> None:
+    """Undo the claim of an owner who could not end it, except these rows."""
+    leases.give_back(conn, consignments, owner, but)
 
 
 def by_id(conn: Connection, consignment_id: int) -> Consignment | None:

@@ -11,7 +11,7 @@ that an event is just being written about: such a reference locks the key alone 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -92,11 +92,10 @@ def release(conn: Connection, table: Table, owner_prefix: str) -> int:
     return done.rowcount
 
 
-def give_back(conn: Connection, table: Table, owners: Sequence[str]) -> None:
-    """End these claims as if they had never been: who claims the rows next sees nothing of them."""
-    conn.execute(
-        update(table).where(table.c.lease_owner.in_(owners)).values(lease_owner=None, lease_until=None),
-    )
+def give_back(conn: Connection, table: Table, owner: str, but: Collection[int]) -> None:
+    """End a claim, except of these rows, as if it had never been: who claims them next sees nothing of it."""
+    left = (table.c.lease_owner == owner) & table.c.id.not_in(but)
+    conn.execute(update(table).where(left).values(lease_owner=None, lease_until=None))
 
 
 def holders(conn: Connection, table: Table, owner_prefix: str) -> list[str]:

@@ -266,9 +266,9 @@ def release_leases(conn: Connection, owner_prefix: str) -> int:
     return leases.release(conn, messages, owner_prefix)
 
 
-def give_back(conn: Connection, owners: Sequence[str]) -> None:
-    """Undo the claims of an owner who could not begin or end them; none of them makes a suspect."""
-    leases.give_back(conn, messages, owners)
+def give_back(conn: Connection, owner: str, but: Collection[int] = ()) -> None:
+    """Undo the claim of an owner who could not begin or end it, except these rows; it makes no suspect."""
+    leases.give_back(conn, messages, owner, but)
 
 
 def holders(conn: Connection, owner_prefix: str) -> list[str]:

@@ -1,6 +1,10 @@
-"""A database that refuses some rows, by triggers of its own: what a value that nobody foresaw would meet."""
+"""A database that refuses some rows, by triggers of its own: what a value that nobody foresaw would meet. Or that is
+out of order for a time."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import text
 
@@ -30,3 +34,13 @@ def allow(store: Store, table: str) -> None:
         conn.execute(text(f"DROP TRIGGER refuse_{table}" + ("" if store.dialect == "sqlite" else f" ON {table}")))
         if store.dialect != "sqlite":
             conn.execute(text(f"DROP FUNCTION refuse_{table}()"))
+
+
+@contextmanager
+def unable_to_tell(store: Store) -> Iterator[None]:
+    """The database does not take what is told of a try, and may later: its table of events is away."""
+    with store.begin() as conn:
+        conn.execute(text("ALTER TABLE events RENAME TO events_away"))
+    yield
+    with store.begin() as conn:
+        conn.execute(text("ALTER TABLE events_away RENAME TO events"))

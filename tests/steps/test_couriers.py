@@ -7,7 +7,9 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
+from math import inf
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy import select
@@ -28,7 +30,7 @@ from oct.store.tables import events as told
 from tests.adapters.store.arrivals import arrive
 from tests.journeys.waiting import until
 from tests.steps.bench import Bench, bench
-from tests.steps.refusing import refuse
+from tests.steps.refusing import refuse, unable_to_tell
 from tests.steps.resending_rig import Hand
 
 SILENT = "muette@boite.example"
@@ -59,10 +61,11 @@ def crew(workshop: Workshop, connect: Connect, *, one_relay: bool = True, lease:
     return Couriers(workshop, connect, Round(SENDERS, 50, lease, look=200, one_relay=one_relay), "essai/")
 
 
-def consign(workshop: Workshop, recipients: Sequence[str], number: int = 1) -> None:
-    """A consignment for each, due in this order, of a message of this number."""
+def consign(workshop: Workshop, recipients: Sequence[str], number: int = 1, *, first: bytes = b"") -> None:
+    """A consignment for each, due in this order, of a message of this number; the `first` may be told."""
     now = workshop.clock()
     contents = [b"Subject: %d\r\n\r\n%d\r\n" % (rank, rank) for rank in range(len(recipients))]
+    contents[0] = first or contents[0]
     sealed = [payloads.seal(workshop.vault, content) for content in contents]
     with workshop.store.begin() as conn:
         message_id = arrive(conn, number, due_at=None)
@@ -208,10 +211,111 @@ def test_who_is_stopped_ends_what_is_open_and_gives_back_the_rest(
     consign(workshop, [SILENT, *OTHERS])
     couriers = crew(workshop, connect)
     couriers.start()
-    until("all are out", lambda: len(couriers._out) == SENDERS)
+    until("all are out", lambda: sum(one.since < inf for one in couriers._crew) == SENDERS)
     couriers.stop()
     assert leased(workshop) == SENDERS
     assert [one.attempts for one in rows(workshop)] == [1] * SENDERS + [0] * (1 + len(OTHERS) - SENDERS)
+
+
+def test_who_is_stopped_gives_back_what_was_to_follow_to_who_is_silent(
+    pieces: Bench, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: the next program need not wait until the lease ends."""
+    monkeypatch.setattr(module, "_GRACE_S", 0.1)
+    pieces.outside.temper.black_hole(120)
+    consign(pieces.workshop, [SILENT] * 5)
+    couriers = crew(pieces.workshop, connect, one_relay=False)
+    couriers.start()
+    until("one is out", lambda: any(one.since < inf for one in couriers._crew))
+    couriers.stop()
+    assert [one.attempts for one in rows(pieces.workshop)] == [1, 0, 0, 0, 0]
+    assert leased(pieces.workshop) == 1
+
+
+def test_who_is_stopped_waits_for_no_name_server(pieces: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P5: what looks a name up cannot be interrupted."""
+    monkeypatch.setattr(module, "_GRACE_S", 0.1)
+    asked, answered = Event(), Event()
+
+    async def look_up(recipient: str) -> Connection:
+        asked.set()
+        await asyncio.to_thread(answered.wait, 60)
+        raise AssertionError(recipient)
+
+    consign(pieces.workshop, OTHERS)
+    couriers = crew(pieces.workshop, look_up, one_relay=False)
+    couriers.start()
+    assert asked.wait(60)
+    couriers.stop()
+    assert not answered.is_set()
+    answered.set()
+
+
+def test_name_servers_that_are_silent_hold_up_no_other(
+    pieces: Bench, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4: however many they are, as long as somebody may still go."""
+    monkeypatch.setattr(module, "_PATROL_S", 0.05)
+    monkeypatch.setattr(module, "_QUIET_S", 0.05)
+    answered = Event()
+    dead = [f"caisse@muette{rank}.example" for rank in range(module._MOST_QUIET * SENDERS)]
+
+    async def look_up(recipient: str) -> Connection:
+        await asyncio.to_thread(answered.wait, 60 if recipient in dead else 0)
+        return await connect(recipient)
+
+    consign(pieces.workshop, [*dead, *OTHERS])
+    couriers = crew(pieces.workshop, look_up, one_relay=False)
+    couriers.start()
+    until("the others have theirs", lambda: len(pieces.outside.letters) >= len(OTHERS))
+    assert sorted(letter.rcpt_to for letter in pieces.outside.letters) == OTHERS
+    assert not answered.is_set()
+    answered.set()
+    couriers.stop()
+
+
+@pytest.mark.parametrize("one_relay", [True, False])
+def test_what_cannot_be_sent_by_our_own_fault_takes_nobody_with_it(
+    pieces: Bench, clock: Hand, connect: Connect, one_relay: bool
+) -> None:
+    """P4: it is left to its lease, so that nothing spins; what follows to the same recipient leaves."""
+    workshop = replace(pieces.workshop, clock=clock)
+    consign(workshop, [OTHERS[0]] * 3, first=b"Subject: LF\n\n")
+    clock.now += SECOND
+    work_off(crew(workshop, connect, one_relay=one_relay))
+    assert [one.state for one in rows(workshop)] == ["waiting", "delivered", "delivered"]
+    assert leased(workshop) == 1
+
+
+def test_a_surprise_does_not_end_the_thread(pieces: Bench, connect: Connect) -> None:
+    """Whatever it is: nobody else would send."""
+    times = count()
+
+    def late() -> int:
+        if next(times) < 3:
+            raise ValueError
+        return pieces.workshop.clock()
+
+    consign(pieces.workshop, OTHERS)
+    couriers = crew(replace(pieces.workshop, clock=late), connect)
+    couriers.start()
+    until("all left", lambda: len(pieces.outside.letters) == len(OTHERS))
+    couriers.stop()
+
+
+def test_what_is_put_aside_is_not_kept_in_memory(
+    pieces: Bench, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recipient over whom the relay is silent may have thousands of messages waiting."""
+    monkeypatch.setattr(module, "_GRACE_S", 0.1)
+    pieces.outside.temper.black_hole(120)
+    consign(pieces.workshop, [SILENT] * 10)
+    couriers = crew(pieces.workshop, connect)
+    couriers.start()
+    (lane, _) = couriers._lanes
+    until("some are put aside", lambda: bool(lane.aside))
+    assert {errand.content for errand in list(lane.aside[SILENT])} == {None}
+    couriers.stop()
 
 
 def test_a_bell_brings_them_out(pieces: Bench, connect: Connect) -> None:
@@ -260,3 +364,37 @@ def test_what_the_database_refuses_of_one_is_held_and_takes_nobody_with_it(
     assert (hold.code, hold.consignment_id) == ("remise-impossible", first.id)
     assert "n'a pas pu être notée" in hold.sentence
     assert len(pieces.outside.letters) == 3
+
+
+def test_what_was_taken_while_the_database_was_away_is_written_down_when_it_is_back(
+    pieces: Bench, connect: Connect
+) -> None:
+    """P2: only what is killed forgets that the other side said 250."""
+    workshop = pieces.workshop
+    consign(workshop, OTHERS)
+    couriers = crew(workshop, connect)
+    with unable_to_tell(workshop.store):
+        couriers.start()
+        until("each has sent one", lambda: len(pieces.outside.letters) >= SENDERS)
+    until("all is told", lambda: {one.state for one in rows(workshop)} == {ConsignmentState.DELIVERED})
+    couriers.stop()
+    assert sorted(letter.rcpt_to for letter in pieces.outside.letters) == OTHERS
+    assert {one.attempts for one in rows(workshop)} == {1}
+
+
+def test_what_is_on_its_way_is_not_given_back_when_the_database_was_away_for_another(
+    pieces: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P2: else somebody would send it at the same time."""
+    monkeypatch.setattr(module, "_GRACE_S", 0.1)
+    connect = connector(load(tmp_path / "oct.toml", {"OCT_DELIVERY__TIMEOUT": "10m"}).settings)
+    workshop = pieces.workshop
+    consign(workshop, [SILENT, OTHERS[0]])
+    pieces.outside.temper.black_hole(120, address=SILENT)
+    pieces.outside.temper.refuse(451, 99, address=OTHERS[0])
+    couriers = crew(workshop, connect)
+    with unable_to_tell(workshop.store):
+        couriers.start()
+        until("the other one was given back", lambda: rows(workshop)[1].attempts > 1)
+    couriers.stop()
+    assert rows(workshop)[0].attempts == 1

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from sqlalchemy import event
 
 from oct.domain.journey import ConsignmentState
-from oct.errors import StoreError
+from oct.steps.work import deliveries as module
 from oct.steps.work.deliveries import Deliveries, Delivery
 from oct.store import consignments, events
 from oct.store.consignments import Consignment
-from oct.store.engine import Store, open_store
+from oct.store.engine import Store
 from oct.store.events import Event
 from tests.adapters.store.arrivals import NOW, arrive, consign
+from tests.steps.refusing import unable_to_tell
 
 COURIERS = 8
 
@@ -86,8 +86,17 @@ def test_a_lost_lease_writes_nothing_and_takes_nobody_with_it(store: Store) -> N
         assert [one.consignment_id for one in events.of_message(conn, 1)] == [ids[0]]
 
 
-def test_all_who_share_a_commit_hear_that_it_failed(tmp_path: Path) -> None:
-    away = open_store(f"sqlite:///{tmp_path / 'nowhere' / 'oct.db'}")
-    came = recorded(away, [delivery(1, "another"), delivery(2, "another one")], 2)
-    assert [type(one) for one in came] == [StoreError, StoreError]
-    away.close()
+def test_all_who_share_a_commit_wait_until_the_database_is_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else knows what the other side has taken."""
+    monkeypatch.setattr(module, "_PAUSE_S", 0.01)
+    ids = leased(store)
+    deliveries = Deliveries(store, lambda: NOW + 500, lambda: COURIERS)
+
+    async def record_all() -> None:
+        with unable_to_tell(store):
+            told = [asyncio.ensure_future(deliveries.record(delivery(ids[place], str(place)))) for place in range(3)]
+            assert await asyncio.wait(told, timeout=0.05) == (set(), set(told))
+        await asyncio.gather(*told)
+
+    asyncio.run(record_all())
+    assert [one.state for one in kept(store, ids)] == [ConsignmentState.DELIVERED] * 3 + [ConsignmentState.WAITING] * 5

@@ -11,8 +11,8 @@ waits for it is claimed apart (`consignments.claim_stalled`), by one courier, an
 no answer. An exchange ends before the lease of its consignment does.
 
 Whatever the database refuses to keep of a consignment holds it for a person (`hold_untold`). A step that fails with
-another StoreError leaves its claim to `leavings`; any other failure is a defect, is logged by type and place, and
-leaves the rows to their lease.
+another StoreError leaves its claim to `leavings`, but for what other couriers have in hand. Any other failure is a
+defect, is logged by type and place, and leaves the one row to its lease.
 """
 
 from __future__ import annotations
@@ -22,19 +22,21 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
+from math import inf
 
 import structlog
 from sqlalchemy import Connection as Database
 
-from oct.errors import DeliveryError, OctError, StoreError, StoreRefusalError, described
+from oct.errors import DeliveryError, StoreError, StoreRefusalError, described
 from oct.smtp.client import Connection, Outgoing, Sent, unroutable
 from oct.steps.failures import hold_untold
 from oct.steps.send import record_failure, send
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand, Errands, hand_back
 from oct.steps.work.leavings import Leavings
+from oct.steps.work.threads import ThreadEach
 from oct.steps.workshop import Workshop
 from oct.store import consignments
 from oct.store.consignments import Consignment
@@ -89,13 +91,14 @@ class _Lane:
 
 @dataclass(slots=True, eq=False)
 class _Courier:
-    """One connection and what is on it. `since` is the loop's time at which the exchange began."""
+    """One connection and what is on it. `errand` is what it has in hand, until that is told; `since` the loop's time at
+    which the exchange began, `inf` when there is none."""
 
     lane: _Lane
     errands: Errands
     connection: Connection | None = None
     errand: Errand | None = None
-    since: float = 0.0
+    since: float = inf
     quiet: bool = False
 
 
@@ -111,7 +114,7 @@ class Couriers:
         self._leavings = Leavings(workshop.store)
         self._deliveries = Deliveries(workshop.store, workshop.clock, self._busy)
         self._lanes = self._laid_out()
-        self._out: set[_Courier] = set()
+        self._crew: set[_Courier] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._quiet: Counter[str] = Counter()
         self._carried = 0
@@ -163,6 +166,7 @@ class Couriers:
     async def _attend(self) -> None:
         """The life of the thread."""
         self._loop = loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadEach())
         next_look = 0.0
         while not self._stopping:
             now = loop.time()
@@ -171,9 +175,12 @@ class Couriers:
                 next_look = now + self._pace.look / 1000
                 for lane in self._lanes:
                     lane.wanted = True
-            for lane in self._lanes:
-                self._look(lane, now)
-            self._patrol()
+            try:
+                for lane in self._lanes:
+                    self._look(lane, now)
+                self._patrol()
+            except Exception as surprise:  # noqa: BLE001 - nobody else would send
+                _log.error("envoi-surprise", **described(surprise))
             restless = self._tasks or any(lane.wanted or lane.aside for lane in self._lanes)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._rung.wait(), _PATROL_S if restless else next_look - now)
@@ -188,12 +195,14 @@ class Couriers:
     async def _go_home(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_GRACE_S)
+        untried = [*(one.errands for one in self._crew), *(lane.errands for lane in self._lanes)]
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(StoreError):  # the next process of the same name takes back what is left
+            for errands in untried:
+                errands.hand_back()
             for lane in self._lanes:
-                lane.errands.hand_back()
                 for recipient in list(lane.aside):
                     self._resume(lane, recipient)
 
@@ -201,6 +210,7 @@ class Couriers:
         if lane.hands < self._pace.senders and not lane.dry and not self._stopping:
             lane.hands += 1
             courier = _Courier(lane, Errands(self._workshop, (), ""))
+            self._crew.add(courier)
             task = asyncio.get_running_loop().create_task(self._work(courier))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -213,21 +223,21 @@ class Couriers:
                 self._hire(lane)
                 courier.errand = errand
                 await self._carry(courier, errand)
+                courier.errand = None
             courier.errands.hand_back()
         except StoreError as error:
             self._leave(courier)
             _log.warning("envoi-interrompu", code=error.code)
-        except OctError as error:
-            _log.warning("envoi-interrompu", code=error.code)
-        except Exception as surprise:  # noqa: BLE001 - the runner of steps: a defect must not end the others' work
+        except Exception as surprise:  # noqa: BLE001 - a defect must not end the others' work
             _log.error("envoi-surprise", **described(surprise))
         finally:
+            self._crew.remove(courier)
             lane.hands -= not courier.quiet
-            if courier.connection is not None:
-                courier.connection.close()
+            self._hang_up(courier)
 
     def _leave(self, courier: _Courier) -> None:
-        """The database went away: nobody goes on with what was claimed."""
+        """The database went away from this courier: nobody goes on with what was claimed, but for what others have in
+        hand."""
         lane = courier.lane
         lane.dry = True
         owners = {errand.owner for waiting in lane.aside.values() for errand in waiting}
@@ -238,7 +248,11 @@ class Couriers:
         if courier.errand is not None:
             owners.add(courier.errand.owner)
         for owner in owners - {""}:
-            self._leavings.leave(owner)
+            self._leavings.leave(owner, self._in_hand(but=courier))
+
+    def _in_hand(self, *, but: _Courier) -> frozenset[int]:
+        """What the others will tell of themselves."""
+        return frozenset(one.errand.consignment.id for one in self._crew if one.errand is not None and one is not but)
 
     def _next(self, courier: _Courier) -> Errand | None:
         lane = courier.lane
@@ -252,7 +266,7 @@ class Couriers:
                 if not self._claim(courier):
                     return None
             elif lane.shared and errand.consignment.recipient in self._quiet:
-                lane.aside[errand.consignment.recipient].append(errand)
+                lane.aside[errand.consignment.recipient].append(replace(errand, content=None))
             else:
                 return errand
 
@@ -281,11 +295,10 @@ class Couriers:
     async def _carry(self, courier: _Courier, errand: Errand) -> None:
         async def way(message: Outgoing) -> Sent:
             courier.since = asyncio.get_running_loop().time()
-            self._out.add(courier)
             try:
                 return await self._hand_over(courier, message)
             finally:
-                self._out.discard(courier)
+                courier.since = inf
                 if courier.quiet:
                     self._heard_of(courier, message.recipient)
 
@@ -294,6 +307,12 @@ class Couriers:
             sent = await send(self._workshop, errand, way, self._deliveries)
         except StoreRefusalError:
             hold_untold(self._workshop, errand.consignment, errand.owner)
+            return
+        except StoreError:
+            raise
+        except Exception as surprise:  # noqa: BLE001 - what follows may be without fault
+            _log.error("envoi-surprise", consignment=errand.consignment.id, **described(surprise))
+            self._hang_up(courier)
             return
         if sent is not None and sent.silent and not courier.lane.shared:
             self._give_up(courier, sent)
@@ -310,6 +329,11 @@ class Couriers:
                 courier.connection.give_up()
             raise
 
+    def _hang_up(self, courier: _Courier) -> None:
+        if courier.connection is not None:
+            courier.connection.close()
+            courier.connection = None
+
     def _give_up(self, courier: _Courier, sent: Sent) -> None:
         """What was to follow to a recipient that does not answer is not tried now."""
         while (following := courier.errands.take()) is not None:
@@ -320,7 +344,7 @@ class Couriers:
 
     def _patrol(self) -> None:
         now, clock = asyncio.get_running_loop().time(), self._workshop.clock()
-        for courier in list(self._out):
+        for courier in [one for one in self._crew if one.since < inf]:
             assert courier.errand is not None
             if clock > courier.errand.until - _MARGIN_MS and courier.connection is not None:
                 courier.connection.give_up()
@@ -349,11 +373,10 @@ class Couriers:
             lane.hands += 1
 
     def _resume(self, lane: _Lane, recipient: str) -> None:
-        """What was put aside for a recipient may be claimed again."""
-        waiting = lane.aside.pop(recipient, [])
-        lane.wanted = True
-        for owner in {errand.owner for errand in waiting}:
-            try:
+        """What was put aside for a recipient may be claimed again; later, when the database is away."""
+        waiting = lane.aside[recipient]
+        with suppress(StoreError):
+            for owner in {errand.owner for errand in waiting}:
                 hand_back(self._workshop, [errand.consignment for errand in waiting if errand.owner == owner], owner)
-            except StoreError:
-                self._leavings.leave(owner)
+            del lane.aside[recipient]
+            lane.wanted = True

@@ -4,28 +4,31 @@ Each courier waits until its own is on disk before it sends another message, so 
 each courier, byte for byte (P2). The commit is made when every courier at work has told, or a moment after the first
 did: it blocks the event loop, on which nobody could send meanwhile anyway.
 
-Failure: StoreError for all who shared the commit when the database is away; StoreRefusalError for the one of which it
-refuses what is told.
+While the database is away, all who have something to tell wait: only they know what the other side has taken. Failure:
+StoreRefusalError for the one of which it refuses what is told.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Connection
 
 from oct.clock import Clock
 from oct.domain.journey import LotState
-from oct.errors import StoreRefusalError
+from oct.errors import StoreError, StoreRefusalError
 from oct.store import consignments, events, lots
 from oct.store.engine import Store
 from oct.store.events import Event
 
+_log = structlog.get_logger()
 _LINGER_S = 0.002
 """How long the first to tell waits for others."""
+_PAUSE_S = 0.5
+"""Before it is tried again when the database was away."""
 
 
 class _LeaseLostError(Exception):
@@ -42,6 +45,10 @@ class Delivery:
     told: Callable[[Connection], list[Event]]
 
 
+_Told = tuple[Delivery, asyncio.Future[None]]
+"""A delivery, and who waits until it is on disk."""
+
+
 class Deliveries:
     """Shared by the couriers of an event loop; `busy` says how many are at work."""
 
@@ -49,7 +56,7 @@ class Deliveries:
         self._store = store
         self._clock = clock
         self._busy = busy
-        self._waiting: list[tuple[Delivery, asyncio.Future[None]]] = []
+        self._waiting: list[_Told] = []
         self._timer: asyncio.TimerHandle | None = None
 
     async def record(self, delivery: Delivery) -> None:
@@ -59,33 +66,38 @@ class Deliveries:
         self._waiting.append((delivery, written))
         if len(self._waiting) >= self._busy():
             self._write()
-        elif self._timer is None:
-            self._timer = loop.call_later(_LINGER_S, self._write)
+        else:
+            self._write_in(_LINGER_S)
         await written
+
+    def _write_in(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._write)
 
     def _write(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         together, self._waiting = self._waiting, []
+        self._write_those(together)
+
+    def _write_those(self, together: Sequence[_Told]) -> None:
         try:
             self._write_at_once([delivery for delivery, _ in together])
-        except (_LeaseLostError, StoreRefusalError):  # of one of them
-            for delivery, written in together:
-                _tell([written], self._write_alone(delivery))
+        except (_LeaseLostError, StoreRefusalError) as error:  # of one of them
+            if len(together) > 1:
+                for alone in together:
+                    self._write_those([alone])
+            else:
+                _tell(together, error if isinstance(error, StoreRefusalError) else None)
+        except StoreError as error:
+            _log.warning("remise-a-noter", code=error.code, count=len(together))
+            self._waiting += together
+            self._write_in(_PAUSE_S)
         except Exception as error:  # noqa: BLE001 - handed to those who wait, who know what to do
-            _tell([written for _, written in together], error)
+            _tell(together, error)
         else:
-            _tell([written for _, written in together], None)
-
-    def _write_alone(self, delivery: Delivery) -> Exception | None:
-        """Why it could not be written; nothing is, and that is no failure, when its lease was lost."""
-        try:
-            with suppress(_LeaseLostError):
-                self._write_at_once([delivery])
-        except Exception as error:  # noqa: BLE001 - likewise
-            return error
-        return None
+            _tell(together, None)
 
     def _write_at_once(self, together: Sequence[Delivery]) -> None:
         now = self._clock()
@@ -97,9 +109,9 @@ class Deliveries:
             events.append(conn, [event for one in together for event in one.told(conn)])
 
 
-def _tell(those: Sequence[asyncio.Future[None]], failure: Exception | None) -> None:
+def _tell(those: Sequence[_Told], failure: Exception | None) -> None:
     """Those who wait for their delivery go on, or hear why not."""
-    for one in those:
+    for _, one in those:
         if one.done():
             continue
         if failure is None:

@@ -36,12 +36,13 @@ class Predecessor:
 
 
 class Leavings:
-    """The names of claims that were left. Thread-safe; a thread of its own gives them back, when there are some."""
+    """The names of claims that were left, and which rows of each (ids) somebody has in hand all the same. Thread-safe;
+    a thread of its own gives them back, when there are some."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._owners: set[str] = set()
+        self._owners: dict[str, frozenset[int]] = {}
         self._stopping = threading.Event()
 
     @property
@@ -49,11 +50,11 @@ class Leavings:
         """Whether the database has not been told yet."""
         return bool(self._owners)
 
-    def leave(self, owner: str) -> None:
-        """This claim will not be worked on by us."""
+    def leave(self, owner: str, but: frozenset[int] = frozenset()) -> None:
+        """This claim will not be worked on by us, but for what is in hand: these rows may be left later."""
         with self._lock:
             alone = not self._owners
-            self._owners.add(owner)
+            self._owners[owner] = but
         if alone:
             threading.Thread(target=self._give_back, name="leavings", daemon=True).start()
 
@@ -64,14 +65,17 @@ class Leavings:
     def _give_back(self) -> None:
         while not self._stopping.wait(_PAUSE_S):
             with self._lock:
-                left = sorted(self._owners)
+                left = dict(self._owners)
             try:
                 with self._store.begin() as conn:
-                    messages.give_back(conn, left)
-                    consignments.give_back(conn, left)
+                    for owner, but in left.items():
+                        messages.give_back(conn, owner, but)
+                        consignments.give_back(conn, owner, but)
             except StoreError:
                 continue
             with self._lock:
-                self._owners.difference_update(left)
+                for owner, but in left.items():
+                    if self._owners[owner] is but:
+                        del self._owners[owner]
                 if not self._owners:
                     return
