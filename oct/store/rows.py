@@ -36,7 +36,7 @@ def insert_rows(conn: Connection, table: Table, rows: Rows) -> None:
     """Insert rows whose values the drivers take as they are, and ask nothing back."""
     if rows:
         names = tuple(rows[0])
-        insert_tuples(conn, table, names, _tuples(names, rows))
+        insert_tuples(conn, table, names, [*map(itemgetter(*names), rows)])
 
 
 def insert_tuples(conn: Connection, table: Table, names: tuple[str, ...], rows: Tuples) -> None:
@@ -49,8 +49,8 @@ def insert_tuples(conn: Connection, table: Table, names: tuple[str, ...], rows: 
         conn.exec_driver_sql(_of_values(table, conn.dialect, names), [*rows])
 
 
-def insert_all(conn: Connection, table: Table, rows: Rows) -> list[int]:
-    """Insert rows and give their ids, in the same order.
+def insert_all(conn: Connection, table: Table, names: tuple[str, ...], rows: Tuples) -> list[int]:
+    """Insert rows of values of these columns and give their ids, in the same order.
 
     PostgreSQL numbers them in the order of the SELECT they come from. SQLite has one writer and numbers rows one by
     one, so the last number tells them all.
@@ -58,10 +58,9 @@ def insert_all(conn: Connection, table: Table, rows: Rows) -> list[int]:
     if not rows:
         return []
     if conn.dialect.name == "postgresql":
-        names = tuple(rows[0])
         text = _of_arrays(table, conn.dialect, names, returning=True)
-        return sorted(conn.exec_driver_sql(text, _arrays(names, _tuples(names, rows))).scalars())
-    insert_rows(conn, table, rows)
+        return sorted(conn.exec_driver_sql(text, _arrays(names, rows)).scalars())
+    insert_tuples(conn, table, names, rows)
     last: int = conn.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
     return list(range(last - len(rows) + 1, last + 1))
 
@@ -73,7 +72,7 @@ def update_rows(conn: Connection, statement: Update, rows: Rows) -> int:
         return 0
     words = _words(statement, conn.dialect, tuple(rows[0]))
     given = [{**words.fixed, **row} for row in rows]
-    return conn.exec_driver_sql(words.text, _tuples(words.order, given) if words.order else given).rowcount
+    return conn.exec_driver_sql(words.text, [*map(itemgetter(*words.order), given)] if words.order else given).rowcount
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,3 @@ def _bare(column: Column[Any]) -> TypeEngine[Any]:
 def _arrays(names: Sequence[str], rows: Tuples) -> dict[str, list[Any]]:
     """The rows, column by column."""
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-
-
-def _tuples(names: Sequence[str], rows: Rows) -> Tuples:
-    return [*map(itemgetter(*names), rows)]
