@@ -9,9 +9,11 @@ Fails with ConfigurationError, "cle-pseudonymes-illisible" or "cle-pseudonymes-a
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from oct.crypto.private_files import read_keys
 from oct.errors import ConfigurationError
@@ -28,7 +30,7 @@ class Pseudonyms:
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         """`keys`: 32 bytes each, by name; the last one by name is the current one."""
-        self._keys = [keys[name] for name in sorted(keys)]
+        self._keys = [_prepared(keys[name]) for name in sorted(keys)]
         self._current = self._keys[-1]
 
     def of(self, nir: bytes) -> bytes:
@@ -50,5 +52,14 @@ def load_pseudonyms(directory: Path) -> Pseudonyms:
     return Pseudonyms(keys)
 
 
-def _derived(key: bytes, nir: bytes) -> bytes:
-    return hmac.digest(key, _USE + nir, "sha256")[:LENGTH]
+def _prepared(key: bytes) -> HMAC:
+    """All of a pseudonym that is the same for everybody: copied, it costs a third of an HMAC from the key on."""
+    begun = HMAC(key, SHA256())
+    begun.update(_USE)
+    return begun
+
+
+def _derived(begun: HMAC, nir: bytes) -> bytes:
+    own = begun.copy()
+    own.update(nir)
+    return own.finalize()[:LENGTH]

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from textwrap import TextWrapper
 
 from oct.domain.later_texts import span
 from oct.domain.model import LotKind
@@ -72,7 +71,7 @@ class Receipt:
 
 def compose(receipt: Receipt) -> str:
     """The text, lines ended by newlines."""
-    return "\n".join(_wrapped(_lines(receipt))) + "\n"
+    return "\n".join(_wrapped(_lines(receipt))).replace(_NBSP, " ") + "\n"
 
 
 def euros(centimes: int) -> str:
@@ -153,21 +152,19 @@ def _count(number: int, noun: str) -> str:
 
 def _wrapped(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
-        shown = _CONTROLS.sub(" ", line)
-        parts = _parts(shown) if len(shown) > _WIDTH else [shown.rstrip(" ")]
-        yield from (part.replace(_NBSP, " ") for part in parts)
+        yield from _parts(_CONTROLS.sub(" ", line).rstrip(" "))
 
 
 def _parts(line: str) -> list[str]:
-    folding = _ITEM if line.startswith(("- ", "  ")) else _LINE
-    return folding.wrap(line) or [""]
-
-
-def _folding(indent: str) -> TextWrapper:
-    """For lines whose only whitespace is spaces."""
-    return TextWrapper(
-        _WIDTH, subsequent_indent=indent, break_on_hyphens=False, expand_tabs=False, replace_whitespace=False
-    )
-
-
-_LINE, _ITEM = _folding(""), _folding("  ")
+    """A line folded at its spaces; a word that no line could hold is cut. As `textwrap`, which looks at every word."""
+    indent = "  " if line.startswith(("- ", "  ")) else ""
+    parts, room = list[str](), _WIDTH
+    while len(line) > room:
+        space = line.rfind(" ", 0, room + 1)
+        word = line[space + 1 :].partition(" ")[0]
+        part = line[:room] if space < room < len(word) else line[:space].rstrip(" ")
+        line = line[len(part) :].lstrip(" ")
+        if part:
+            parts.append(indent + part if parts else part)
+            room = _WIDTH - len(indent)
+    return [*parts, indent + line if parts else line]

@@ -9,14 +9,14 @@ Source: public tables of the B2 norm, in `config/layouts.toml`. Any bytes give a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 
 from oct.errors import Place
 from oct.formats.b2_lots import Invoice, Lot, LotReader, fault
-from oct.formats.layouts import RECORD, Layouts, characters
+from oct.formats.layouts import RECORD, Cut, Layouts, cut_characters
 
 __all__ = ["MAX_LOTS", "B2File", "Invoice", "Lot", "framed", "read_file", "read_lots", "write_file"]
 
@@ -76,10 +76,9 @@ def read_file(data: bytes, layouts: Layouts) -> B2File:
     lots = tuple(LotReader(data, RECORD, layouts, establishment=norm == "CP").lots())
     _check_counters(data, len(lots), layouts)
     opening, closing = _cuts(layouts)
-    named = opening(first)
-    if named != closing(data[-RECORD:]):
+    if opening(first) != closing(data[-RECORD:]):
         _check_same_sending(data, layouts)
-    sender_type, sender, recipient_type, recipient, application, file_id = map(characters, named)
+    sender_type, sender, recipient_type, recipient, application, file_id = cut_characters(opening, first)
     return B2File(data, sender_type, sender, recipient_type, recipient, application, file_id, norm, lots)
 
 
@@ -109,7 +108,7 @@ def framed(
     counts = {"record_count": sum(map(len, body)) // RECORD + 2, "lot_count": len(body)}
     if trailer is None:
         opening, _ = _cuts(layouts)
-        last = closing.build(**dict(zip(_SHARED, map(characters, opening(header)), strict=True)), **counts)
+        last = closing.build(**dict(zip(_SHARED, cut_characters(opening, header), strict=True)), **counts)
     else:
         last = closing.patch(trailer, **counts)
     return (header, *body, last)
@@ -144,7 +143,7 @@ def _check_counters(data: bytes, lots: int, layouts: Layouts) -> None:
 
 
 @lru_cache(maxsize=8)
-def _cuts(layouts: Layouts) -> tuple[Callable[[bytes], tuple[bytes, ...]], Callable[[bytes], tuple[bytes, ...]]]:
+def _cuts(layouts: Layouts) -> tuple[Cut, Cut]:
     """What 000 and 999 share, cut from the one and from the other."""
     return itemgetter(*map(layouts["file_header"].at, _SHARED)), itemgetter(*map(layouts["file_trailer"].at, _SHARED))
 

@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from oct.errors import FormatError, Place
-from oct.formats.layouts import RECORD, Layout, Layouts, characters
+from oct.formats.layouts import RECORD, Cut, Layout, Layouts, characters, cut_characters
 
 _ONE, _TWO, _FOUR, _FIVE, _SIX = b"12456"
 _BLANK, _AMC = b" M"
@@ -119,7 +119,7 @@ class LotReader:
         at, start = self._at, self._offset
         header = self._expect(_ONE, "Un lot doit commencer par un enregistrement 1.")
         ps = header[at.ps]
-        ps_number, organism, number, created_on, norm_code = _texts(at.lot_header(header))
+        ps_number, organism, number, created_on, norm_code = cut_characters(at.lot_header, header)
         if not (ps_number.isalnum() and number.isdigit()):
             raise self._fault("en-tete-de-lot", "L'en-tête du lot n'a pas de numéro de PS ou de lot.", 2)
         self._offset += RECORD
@@ -133,7 +133,7 @@ class LotReader:
         self._check_identity(header, trailer)
         by_all = self._check_counts(trailer, len(invoices), lines, complements)
         billed, amo, amc = self._totals(trailer, invoices)
-        marking, kind = _texts(at.lot_trailer(trailer))
+        marking, kind = cut_characters(at.lot_trailer, trailer)
         self._offset += RECORD
         return Lot(
             rank, start, self._offset, ps_number, organism, number, created_on, norm_code, marking, kind,
@@ -161,7 +161,7 @@ class LotReader:
         raw_terms = at.terms(header)
         terms = self._terms.get(raw_terms)
         if terms is None:
-            terms = self._terms[raw_terms] = _texts(raw_terms)
+            terms = self._terms[raw_terms] = cut_characters(at.terms, header)
         kind, regime, caisse, centre, contract, settlement, ps_split = terms
         invoice = Invoice(
             number.decode("latin-1"), start, self._offset, kind, regime, caisse, centre,
@@ -321,10 +321,10 @@ class _Positions:
     end: int
     complement: int
     amc: slice
-    terms: Callable[[bytes], tuple[bytes, ...]]
+    terms: Cut
     total: _Numbers
-    lot_header: Callable[[bytes], tuple[bytes, ...]]
-    lot_trailer: Callable[[bytes], tuple[bytes, ...]]
+    lot_header: Cut
+    lot_trailer: Cut
     counts: _Numbers
     totals: _Numbers
     identity: tuple[tuple[slice, slice, int], ...]
@@ -360,7 +360,3 @@ def _positions(layouts: Layouts, establishment: bool) -> _Positions:
             (opening.at(name), closing.at(name), closing.fields[name].first) for name in ("ps_number", "lot_number")
         ),
     )
-
-
-def _texts(raws: tuple[bytes, ...]) -> tuple[str, ...]:
-    return tuple([characters(raw) for raw in raws])

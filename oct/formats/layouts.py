@@ -8,7 +8,7 @@ the only encoding in which every byte of a received record has a character.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import index
 from typing import Any
@@ -18,6 +18,8 @@ from oct.errors import ConfigurationError, FormatError, Place
 RECORD = 128
 """Length of a record, in bytes."""
 
+Cut = Callable[[Any], tuple[Any, ...]]
+"""Cuts some fields, two at least, out of a record: an itemgetter of their slices, for bytes or for text."""
 
 _RECORDS = {
     "file_header": "de l'entête du fichier (000)",
@@ -42,6 +44,11 @@ def characters(raw: bytes) -> str:
     """A field decoded, without the spaces around it. A NUL is a space: mainframes leave it where nothing was written,
     and PostgreSQL keeps none in a text."""
     return raw.replace(b"\0", b" ").decode("latin-1").strip()
+
+
+def cut_characters(cut: Cut, record: bytes) -> tuple[str, ...]:
+    """Several fields of a record, each as `characters` gives it: they are decoded together, and then cut."""
+    return tuple(map(str.strip, cut(record.replace(b"\0", b" ").decode("latin-1"))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ the address that the message came from (H7).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import Connection
@@ -89,5 +89,5 @@ def write_text_row(conn: Connection, text: SealedText) -> int:
 def write_text_rows(conn: Connection, texts: Sequence[SealedText]) -> list[int]:
     """Puts texts into the queue, all together; the ids of their consignments, in the same order."""
     payload_ids = payloads.insert_many(conn, [text.payload for text in texts], texts[0].consignment.created_at)
-    rows = [replace(text.consignment, payload_id=row_id) for text, row_id in zip(texts, payload_ids, strict=True)]
+    rows = [text.consignment._replace(payload_id=row_id) for text, row_id in zip(texts, payload_ids, strict=True)]
     return consignments.insert_many(conn, rows)

@@ -10,23 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, exists, func, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.domain.journey import ConsignmentState
 from oct.store import leases
-from oct.store.rows import columns, insert_all, update_rows, values
+from oct.store.rows import columns, insert_all, update_rows
 from oct.store.tables import consignments
 
 GROUPED = "groupe"
 """Kind of a file made of the lots of several messages (A15)."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewConsignment:
-    """A message to send. `size` and `sha256` are those of the bytes to send, `due_at` the first try, in ms."""
+class NewConsignment(NamedTuple):
+    """A message to send, as its row but for its state.
+
+    `size` and `sha256` are those of the bytes to send, `due_at` the first try, in ms.
+    """
 
     message_id: int
     kind: str
@@ -137,8 +139,8 @@ _DELIVERED = (
 
 def insert_many(conn: Connection, new: Sequence[NewConsignment]) -> list[int]:
     """Write down what will be sent; the ids, in the same order."""
-    rows = [{**values(consignment), "state": ConsignmentState.WAITING} for consignment in new]
-    return insert_all(conn, consignments, rows)
+    rows = [(*consignment, ConsignmentState.WAITING) for consignment in new]
+    return insert_all(conn, consignments, (*NewConsignment._fields, "state"), rows)
 
 
 def claim(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> list[Consignment]:

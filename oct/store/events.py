@@ -10,12 +10,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, select, union
 
 from oct.store.browse.search import search
-from oct.store.rows import columns, insert_all, insert_rows, values
+from oct.store.rows import columns, insert_all, insert_rows, insert_tuples
 from oct.store.tables import (
     event_details,
     events,
@@ -53,16 +54,17 @@ class Event:
 
 
 _COLUMNS = columns(events, Event)
+_BESIDES_DATA = attrgetter(*Event.__match_args__[:-1])
 _WRITTEN = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
 def append(conn: Connection, new: Sequence[Event]) -> None:
     """Write events, in their order; readings after the others."""
-    insert_rows(conn, events, [_row(event) for event in new if event.kind != READING])
+    insert_tuples(conn, events, Event.__match_args__, [_row(event) for event in new if event.kind != READING])
     readings = [event for event in new if event.kind == READING]
     details = [_detail(event) for event in readings]
     rows = [_row(_without(event, detail)) for event, detail in zip(readings, details, strict=True)]
-    ids = insert_all(conn, events, rows)
+    ids = insert_all(conn, events, Event.__match_args__, rows)
     told = [{"event_id": row_id, "content": detail} for row_id, detail in zip(ids, details, strict=True)]
     insert_rows(conn, event_details, told)
 
@@ -96,8 +98,8 @@ def _answering(message_ids: set[int]) -> CompoundSelect[int]:
     )
 
 
-def _row(event: Event) -> dict[str, Any]:
-    return {**values(event), "data": _WRITTEN.encode(dict(event.data))}
+def _row(event: Event) -> tuple[Any, ...]:
+    return (*_BESIDES_DATA(event), _WRITTEN.encode(dict(event.data)))
 
 
 def _detail(event: Event) -> str:

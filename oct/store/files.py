@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from oct.store.rows import columns, insert_all, values
+from oct.store.rows import columns, insert_all
 from oct.store.tables import files
 
 
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    """A file of a message. `shape` is `unique` (annex 4.2), `source` (4.1), or the kind of an opaque flow (O2)."""
+class NewFile(NamedTuple):
+    """A file of a message, as its row.
+
+    `shape` is `unique` (annex 4.2), `source` (4.1), or the kind of an opaque flow (O2).
+    """
 
     message_id: int
     shape: str
@@ -50,7 +53,7 @@ class StoredFile:
 
 def insert_many(conn: Connection, new: Sequence[NewFile]) -> list[int]:
     """Keep what is known of the files; their ids, in the same order."""
-    return insert_all(conn, files, [values(file) for file in new])
+    return insert_all(conn, files, NewFile._fields, new)
 
 
 def of_message(conn: Connection, message_id: int) -> list[StoredFile]:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from oct.domain.journey import ConsignmentState, LotState
-from oct.store.rows import insert_all, values
+from oct.store.rows import insert_all
 from oct.store.tables import consignments, lots
 
 
-@dataclass(frozen=True, slots=True)
-class NewGathering:
+class NewGathering(NamedTuple):
     """A file that is to wait. `size` and `sha256` are those of the file, `created_at` opens its window, in ms."""
 
     message_id: int
@@ -61,8 +61,8 @@ _OF_KEY = (
 
 def insert_many(conn: Connection, new: Sequence[NewGathering]) -> list[int]:
     """Write down files that wait; the ids of their rows, in the same order."""
-    same = {"kind": "facture", "message_uid": "", "state": ConsignmentState.GATHERING}
-    return insert_all(conn, consignments, [{**values(one), **same} for one in new])
+    names = (*NewGathering._fields, "kind", "message_uid", "state")
+    return insert_all(conn, consignments, names, [(*one, "facture", "", ConsignmentState.GATHERING) for one in new])
 
 
 def closed_keys(conn: Connection, opened_by: int) -> list[str]:

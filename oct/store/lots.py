@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
 from oct.domain.journey import AWAITING, LotState
 from oct.domain.return_outcomes import ANSWERABLE
-from oct.store.rows import columns, insert_all, insert_tuples, update_rows, values
+from oct.store.rows import columns, insert_all, insert_tuples, update_rows
 from oct.store.tables import consignments, invoices, lots, messages
 
 REPLACED = "remplace"
@@ -40,9 +40,8 @@ class NewInvoice(NamedTuple):
     pseudonym: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewLot:
-    """A lot of a message. `rank` is its order of arrival, `lot_date` AAMMJJ as its header gives it.
+class NewLot(NamedTuple):
+    """A lot of a message, as its row. `rank` is its order of arrival, `lot_date` AAMMJJ as its header gives it.
 
     `sha256` is that of the bytes that leave, `received_sha256` what a re-sending is recognised by (D2). `first_lot_id`
     is the lot that this one repeats, or that took its place.
@@ -158,7 +157,7 @@ _CARRIED = (
 
 def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[NewInvoice]]]) -> list[int]:
     """Keep lots with their invoices; the ids of the lots, in the same order."""
-    ids = insert_all(conn, lots, [values(lot) for lot, _ in new])
+    ids = insert_all(conn, lots, NewLot._fields, [lot for lot, _ in new])
     rows = ((lot_id, *invoice) for lot_id, (_, own) in zip(ids, new, strict=True) for invoice in own)
     while some := list(islice(rows, _ROWS)):
         insert_tuples(conn, invoices, _INVOICE, some)

@@ -7,7 +7,7 @@ CPU alone, so a batch is best sealed (`seal`) before the transaction that insert
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import compress
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Integer, LargeBinary, bindparam, func, select
 
 from oct.crypto.atrest import SealedPayload, Vault
 from oct.errors import RuleError
-from oct.store.rows import Rows, insert_all
+from oct.store.rows import Tuples, insert_all
 from oct.store.tables import payloads
 
 
@@ -33,6 +33,7 @@ class NewPayload:
 _PIECE = 4 * 2**20
 _TOGETHER = 2**20
 """Octets of contents that a statement inserts at once; one larger content has a statement to itself."""
+_COLUMNS = ("content", "master_key", "wrapped_key", "size", "sha256", "created_at")
 _SELECT = select(
     payloads.c.id,
     payloads.c.master_key,
@@ -51,32 +52,32 @@ def insert_many(conn: Connection, sealed: Sequence[NewPayload], now: int) -> lis
     by_pieces = conn.dialect.name == "sqlite"
     large = [by_pieces and len(payload.sealed.ciphertext) > _PIECE for payload in sealed]
     rows = [
-        {
-            "master_key": payload.sealed.key_id,
-            "wrapped_key": payload.sealed.wrapped_key,
-            "content": payload.sealed.ciphertext if not waits else b"",
-            "size": payload.size,
-            "sha256": payload.sha256,
-            "created_at": now,
-        }
+        (
+            payload.sealed.ciphertext if not waits else b"",
+            payload.sealed.key_id,
+            payload.sealed.wrapped_key,
+            payload.size,
+            payload.sha256,
+            now,
+        )
         for payload, waits in zip(sealed, large, strict=True)
     ]
-    ids = [row_id for batch in _batches(rows) for row_id in insert_all(conn, payloads, batch)]
+    ids = [row_id for batch in _batches(rows) for row_id in insert_all(conn, payloads, _COLUMNS, batch)]
     for payload_id, payload in compress(zip(ids, sealed, strict=True), large):
         _write_by_pieces(conn, payload_id, payload.sealed.ciphertext)
     return ids
 
 
-def _batches(rows: Rows) -> Iterator[Rows]:
+def _batches(rows: Tuples) -> Iterator[Tuples]:
     """The rows in their order, as few statements as large contents allow: a driver and a server copy all parameters of
     a statement several times, and beyond `_TOGETHER` each copy is new memory, which costs more than the copying."""
-    batch, size = list[Mapping[str, Any]](), 0
+    batch, size = list[tuple[Any, ...]](), 0
     for row in rows:
-        if batch and size + len(row["content"]) > _TOGETHER:
+        if batch and size + len(row[0]) > _TOGETHER:
             yield batch
             batch, size = [], 0
         batch.append(row)
-        size += len(row["content"])
+        size += len(row[0])
     yield batch
 
 

@@ -52,8 +52,8 @@ def insert_tuples(conn: Connection, table: Table, names: tuple[str, ...], rows: 
         conn.exec_driver_sql(_of_values(table, conn.dialect, names), [*rows])
 
 
-def insert_all(conn: Connection, table: Table, rows: Rows) -> list[int]:
-    """Insert rows and give their ids, in the same order.
+def insert_all(conn: Connection, table: Table, names: tuple[str, ...], rows: Tuples) -> list[int]:
+    """Insert rows of values of these columns and give their ids, in the same order.
 
     PostgreSQL numbers them in the order of the SELECT they come from. SQLite has one writer and numbers rows one by
     one, so the last number tells them all.
@@ -61,10 +61,9 @@ def insert_all(conn: Connection, table: Table, rows: Rows) -> list[int]:
     if not rows:
         return []
     if conn.dialect.name == "postgresql":
-        names = tuple(rows[0])
         text = _of_arrays(table, conn.dialect, names, returning=True)
-        return sorted(conn.exec_driver_sql(text, _arrays(names, _tuples(names, rows))).scalars())
-    insert_rows(conn, table, rows)
+        return sorted(conn.exec_driver_sql(text, _arrays(names, rows)).scalars())
+    insert_tuples(conn, table, names, rows)
     last: int = conn.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
     return list(range(last - len(rows) + 1, last + 1))
 
@@ -134,14 +133,14 @@ def _of_arrays(table: Table, dialect: Dialect, names: tuple[str, ...], *, return
     """The INSERT of PostgreSQL whose parameters are the columns of all rows, in binary: their text is slow to make."""
     quoted = dialect.identifier_preparer.quote
     listed = ", ".join(quoted(name) for name in names)
-    given = ", ".join(f"%({name})b::{_bare(table.c[name].type).compile(dialect)}[]" for name in names)
+    given = ", ".join(f"%({name})b::{_bare(table.c[name]).compile(dialect)}[]" for name in names)
     rows = f"SELECT {listed} FROM unnest({given}) WITH ORDINALITY AS given({listed}, place) ORDER BY place"  # noqa: S608 - names of ours
     return f"INSERT INTO {quoted(table.name)} ({listed}) {rows}{' RETURNING id' if returning else ''}"
 
 
-def _bare(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+def _bare(column: Column[Any]) -> TypeEngine[Any]:
     """The type of a column; a text without its length, which a conversion would cut it to instead of refusing it."""
-    return String() if isinstance(kind, String) else kind
+    return String() if isinstance(column.type, String) else column.type
 
 
 def _arrays(names: Sequence[str], rows: Tuples) -> dict[str, list[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from textwrap import TextWrapper
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,6 +140,22 @@ def test_no_line_is_longer_than_72_and_no_text_breaks_out_of_its_line(
     assert all(len(line) <= 72 for line in text.split("\n"))
     assert not any(ord(character) < 32 for character in text.replace("\n", ""))
     assert text.endswith("ci-dessus.\n")
+
+
+@given(
+    st.sampled_from(["", "- ", "  Motif : "]),
+    st.lists(st.text("aé-,:\N{NO-BREAK SPACE}0", min_size=1, max_size=90).map("x".__add__), max_size=30),
+    st.sampled_from([" ", " ", "   "]),
+)
+def test_lines_are_folded_as_textwrap_folds_them(opening: str, words: list[str], between: str) -> None:
+    line = opening + between.join(words)
+    told = compose(replace(RECEIPT, told=(line,))).partition("TRAITÉ.\n")[2]
+    indent = "  " if line.startswith(("- ", "  ")) else ""
+    folding = TextWrapper(
+        72, subsequent_indent=indent, break_on_hyphens=False, expand_tabs=False, replace_whitespace=False
+    )
+    expected = "\n".join(folding.wrap(line) or [""]).replace("\N{NO-BREAK SPACE}", " ")
+    assert told.startswith(f"{expected}\n\nPour toute question")
 
 
 def test_no_reason_of_a_plan_quotes_a_patient() -> None:

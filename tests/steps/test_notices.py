@@ -186,7 +186,7 @@ def test_r5_of_two_sendings_of_the_same_bytes_one_waits_in_the_hosted_mailbox(pi
     claim = pieces.take(CLAIM, PARC)
     first = sent(pieces, claim, "art")
     with pieces.workshop.store.begin() as conn:
-        copy = {name: getattr(first, name) for name in NewConsignment.__slots__} | {"kind": "texte", "due_at": 1}
+        copy = {name: getattr(first, name) for name in NewConsignment._fields} | {"kind": "texte", "due_at": 1}
         consignments.insert_many(conn, [NewConsignment(**copy)])
     pieces.work()
     assert len(pieces.outside.of(PARC)) == 2

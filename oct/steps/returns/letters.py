@@ -61,7 +61,7 @@ def seal_letter(
     except CertificateError:
         certificate = None
     letter = _letter(workshop, "retour", message_id, cover, practitioner.address, content, certificate)
-    return replace(letter, consignment=replace(letter.consignment, practitioner_id=practitioner.id))
+    return replace(letter, consignment=letter.consignment._replace(practitioner_id=practitioner.id))
 
 
 def seal_request(
@@ -116,4 +116,4 @@ def _letter(
 def write_letter(conn: Connection, letter: Letter) -> int:
     """Puts it into the queue, in the caller's transaction; the id of its consignment."""
     (payload_id,) = payloads.insert_many(conn, [letter.payload], letter.consignment.created_at)
-    return consignments.insert_many(conn, [replace(letter.consignment, payload_id=payload_id)])[0]
+    return consignments.insert_many(conn, [letter.consignment._replace(payload_id=payload_id)])[0]

@@ -70,22 +70,19 @@ def add_amo(conn: Connection, organism: str = "422") -> int:
 
 
 def new_consignment(message_id: int, payload_id: int, number: int, **changes: Any) -> NewConsignment:
-    return replace(
-        NewConsignment(
-            message_id=message_id,
-            kind="facture",
-            recipient="caisse@exemple.test",
-            message_uid=f"<sortie{number}@oct.test>",
-            payload_id=payload_id,
-            size=5,
-            sha256=digest("bytes"),
-            created_at=NOW + number,
-            due_at=NOW + number,
-            compostage=f"2026092121000{number:06d}",
-            file_id=f"F{number:05d}",
-        ),
-        **changes,
-    )
+    return NewConsignment(
+        message_id=message_id,
+        kind="facture",
+        recipient="caisse@exemple.test",
+        message_uid=f"<sortie{number}@oct.test>",
+        payload_id=payload_id,
+        size=5,
+        sha256=digest("bytes"),
+        created_at=NOW + number,
+        due_at=NOW + number,
+        compostage=f"2026092121000{number:06d}",
+        file_id=f"F{number:05d}",
+    )._replace(**changes)
 
 
 def consign(conn: Connection, message_id: int, number: int, **changes: Any) -> int:
@@ -95,33 +92,30 @@ def consign(conn: Connection, message_id: int, number: int, **changes: Any) -> i
 
 
 def new_lot(message_id: int, number: str, **changes: Any) -> NewLot:
-    return replace(
-        NewLot(
-            message_id=message_id,
-            file_id=None,
-            rank=1,
-            kind="FSE",
-            ps_number="991234567",
-            practitioner_id=None,
-            organism="422",
-            number=number,
-            lot_date="260921",
-            sha256=digest(f"lot {number}"),
-            received_sha256=digest(f"lot {number}"),
-            size=640,
-            invoice_count=2,
-            billed=5_000,
-            amo=3_500,
-            amc=1_500,
-            insurer_id=None,
-            consignment_id=None,
-            hold_id=None,
-            state="route",
-            code="",
-            state_at=NOW,
-        ),
-        **changes,
-    )
+    return NewLot(
+        message_id=message_id,
+        file_id=None,
+        rank=1,
+        kind="FSE",
+        ps_number="991234567",
+        practitioner_id=None,
+        organism="422",
+        number=number,
+        lot_date="260921",
+        sha256=digest(f"lot {number}"),
+        received_sha256=digest(f"lot {number}"),
+        size=640,
+        invoice_count=2,
+        billed=5_000,
+        amo=3_500,
+        amc=1_500,
+        insurer_id=None,
+        consignment_id=None,
+        hold_id=None,
+        state="route",
+        code="",
+        state_at=NOW,
+    )._replace(**changes)
 
 
 def new_invoice(number: str) -> NewInvoice:
