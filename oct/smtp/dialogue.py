@@ -259,8 +259,8 @@ class Dialogue(asyncio.Protocol):
             if found[2] != b"-":
                 self._replies.append((int(found[1]), b"\n".join(self._lines)))
                 self._forget_lines()
-        if self._awaited and len(self._replies) >= self._awaited:
-            self._wake()
+                if len(self._replies) == self._awaited:
+                    self._wake()
         if len(self._unread) > _LONGEST_REPLY or len(self._replies) > max(self._awaited, 1):
             self._fail(ConnectionResetError("reply is not SMTP"))
 

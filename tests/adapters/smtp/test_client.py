@@ -208,7 +208,7 @@ def test_a_cut_between_the_final_dot_and_its_reply_is_uncertain_and_not_repeated
         assert len(insurer.wires) == 2
 
 
-@pytest.mark.parametrize("more", [b"250 encore\r\n", b"421 4.3.2 arret\r\n", b"550 non\r\n"])
+@pytest.mark.parametrize("more", [b"250 encore\r\n", b"421 4.3.2 arret\r\n", b"550 non\r\n", b"\xff\xfe\r\n"])
 def test_a_delivery_counts_whatever_is_said_after_it(more: bytes) -> None:
     """P2: the peer has the message; sent again, it would have it twice."""
     with serving(Insurer({"BODY": [b"250 2.0.0 ok\r\n" + more]})) as insurer, connection(insurer.port) as lasting:
