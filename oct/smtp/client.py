@@ -199,7 +199,7 @@ class Connection:
                 raise ssl.SSLError("STARTTLS not offered")
             return
         code, _ = await dialogue.secure(self._verifying if required else unverified_context())
-        if code != 250:
+        if code != 250 or not dialogue.is_secured:
             raise ssl.SSLError("STARTTLS refused")
 
     async def _offer(self, dialogue: Dialogue, message: Outgoing) -> _Outcome | None:

@@ -2,7 +2,8 @@
 
 Takes an address; gives replies as (code, text). Fails with one of `FAILURES` only. The peer is not trusted: one that
 drips octets, never ends its reply or reads no further is a TimeoutError after `reply_seconds` at most, one that talks
-and talks a ConnectionError. Nothing here blocks: any number of dialogues go on side by side on one event loop.
+and talks a ConnectionError; what it says before it is asked is an answer to nothing. Nothing here blocks: any number of
+dialogues go on side by side on one event loop, and of a large content only some pieces wait to be taken.
 
 Sources: RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS).
 """
@@ -12,12 +13,14 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 _LONGEST_REPLY = 16_384
 _REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])([ -]?)([^\r\n]*)\r?\n")
 _UNPRINTABLE = re.compile(r"[^ -~]")
+_PIECE = 131_072
+"""Octets of a content that are written at once, up to the next line end."""
 _DOT_AT_LINE_START = re.compile(rb"^\.", re.MULTILINE)
 
 TEXT_LENGTH = 200
@@ -50,6 +53,7 @@ class Dialogue(asyncio.Protocol):
         self._awaited = 0
         self._waiter: asyncio.Future[None] | None = None
         self._end: Exception | None = None
+        self._full = False
         self._transport: asyncio.Transport
         self.extensions: frozenset[str] = frozenset()
         """What the peer's EHLO names, in lower case."""
@@ -114,12 +118,19 @@ class Dialogue(asyncio.Protocol):
         return refusal
 
     async def send_content(self, content: bytes) -> None:
-        """The message, dot-stuffed, and the final dot, out of our hands. CRLF line ends are the caller's promise."""
-        self._check_open()
-        self._transport.write(to_data(content))
-        if self._transport.get_write_buffer_size():
-            async with asyncio.timeout(self._reply_seconds):
-                await self._turn()
+        """The message, dot-stuffed, and the final dot, but for what the transport holds back. CRLF line ends are the
+        caller's promise. A peer that takes a message which it does not have yet is not believed."""
+        async with asyncio.timeout(self._reply_seconds):
+            for number, piece in enumerate(to_data(content)):
+                if number:
+                    await asyncio.sleep(0)  # others have their turn, and the peer is heard
+                self._check_open()
+                self._transport.write(piece)
+                if self._full:
+                    await self._turn()
+        if self._replies and self._replies[0][0] < 400:
+            self._fail(ConnectionResetError("reply to nothing"))
+            self._check_open()
 
     async def last_word(self) -> Reply:
         """The reply to the final dot."""
@@ -131,18 +142,20 @@ class Dialogue(asyncio.Protocol):
         if reply[0] != 220:
             return reply
         self._unread.clear()
+        self._forget_lines()
         self._replies.clear()
-        secured = await asyncio.get_running_loop().start_tls(
-            self._transport,
-            self,
-            context,
-            server_hostname=self._host,
-            ssl_handshake_timeout=self._reply_seconds,
-            ssl_shutdown_timeout=1,
-        )
+        async with asyncio.timeout(self._reply_seconds):
+            secured = await asyncio.get_running_loop().start_tls(
+                self._transport,
+                self,
+                context,
+                server_hostname=self._host,
+                ssl_handshake_timeout=self._reply_seconds + 1,  # not its word for it: it says that the peer cut
+                ssl_shutdown_timeout=1,
+            )
         self._check_open()
         assert secured is not None
-        self._take_over(secured)
+        self._transport = secured
         self.is_secured = True
         return await self._greet()
 
@@ -161,9 +174,12 @@ class Dialogue(asyncio.Protocol):
         return code, text
 
     async def _exchange(self, wire: bytes, count: int) -> list[Reply]:
-        """Sends, and waits for so many replies."""
+        """Sends, and waits for so many replies. Nothing answers what has not been sent."""
         self._check_open()
         if wire:
+            if self._replies:
+                self._fail(ConnectionResetError("reply to nothing"))
+                self._check_open()
             self._transport.write(wire)
         self._awaited = count
         if len(self._replies) < count:
@@ -190,7 +206,8 @@ class Dialogue(asyncio.Protocol):
             raise self._end
 
     def _give_up(self) -> None:
-        self._fail(TimeoutError())
+        if self._waiter is not None and not self._waiter.done():  # else the answer came while the loop was held up
+            self._fail(TimeoutError())
 
     def _fail(self, why: Exception) -> None:
         """The end of the connection, told to whoever waits."""
@@ -204,21 +221,26 @@ class Dialogue(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _take_over(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        transport.set_write_buffer_limits(high=0)  # to be told when the last octet is out of our hands
+    def _forget_lines(self) -> None:
+        """What comes next begins a reply."""
+        self._lines, self._size = [], 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
         assert isinstance(transport, asyncio.Transport)
-        self._take_over(transport)
+        self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
         self._fail(exc or ConnectionResetError("closed by the peer"))
 
+    def pause_writing(self) -> None:
+        """Called by the loop when the peer does not keep up."""
+        self._full = True
+
     def resume_writing(self) -> None:
-        """Called by the loop when all that was written is out."""
+        """Called by the loop when most of what was written is out."""
+        self._full = False
         if not self._awaited:
             self._wake()
 
@@ -236,17 +258,21 @@ class Dialogue(asyncio.Protocol):
             self._lines.append(found[3])
             if found[2] != b"-":
                 self._replies.append((int(found[1]), b"\n".join(self._lines)))
-                self._lines, self._size = [], 0
+                self._forget_lines()
+                if len(self._replies) == self._awaited:
+                    self._wake()
         if len(self._unread) > _LONGEST_REPLY or len(self._replies) > max(self._awaited, 1):
             self._fail(ConnectionResetError("reply is not SMTP"))
-        elif self._awaited and len(self._replies) >= self._awaited:
-            self._wake()
 
 
-def to_data(content: bytes) -> bytes:
-    """A message as it goes over the wire: dot-stuffed, ended by the final dot (RFC 5321 section 4.5.2)."""
-    end = b".\r\n" if content.endswith(b"\r\n") or not content else b"\r\n.\r\n"
-    return _DOT_AT_LINE_START.sub(b"..", content) + end
+def to_data(content: bytes) -> Iterator[bytes]:
+    """A message as it goes over the wire, in pieces: dot-stuffed, ended by the final dot (RFC 5321 section 4.5.2)."""
+    last = b".\r\n" if content.endswith(b"\r\n") or not content else b"\r\n.\r\n"
+    start = 0
+    while (end := content.find(b"\n", start + _PIECE) + 1) > 0:
+        yield _DOT_AT_LINE_START.sub(b"..", content[start:end])
+        start = end
+    yield _DOT_AT_LINE_START.sub(b"..", content[start:]) + last
 
 
 def readable(text: bytes) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from io import RawIOBase
 
@@ -13,6 +14,7 @@ CUT = b"cut"
 SILENT = b"silent"
 
 PLAIN_EHLO = b"250-autre.test\r\n250 8BITMIME\r\n"
+TLS_EHLO = b"250-autre.test\r\n250 STARTTLS\r\n"
 PIPELINING_EHLO = b"250-autre.test\r\n250 PIPELINING\r\n"
 
 
@@ -22,17 +24,24 @@ class Insurer:
 
     answers: dict[str, list[bytes]] = field(default_factory=dict)
     ehlo: bytes = PLAIN_EHLO
+    tls: ssl.SSLContext | None = None
+    """With it, STARTTLS is more than talk."""
+    early: bytes = b""
+    """What is said after DATA, before the content is read."""
     port: int = 0
     connections: int = 0
     commands: list[str] = field(default_factory=list)
     wires: list[bytes] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
+    present: RawIOBase | None = None
 
     def answer(self, verb: str) -> bytes:
         waiting = self.answers.get(verb, [])
         if waiting:
             return waiting.pop(0)
         defaults = {"CONNECT": b"220 autre.test ESMTP\r\n", "EHLO": self.ehlo, "DATA": b"354 allez\r\n"}
+        if self.tls is not None:
+            defaults["STARTTLS"] = b"220 allez\r\n"
         return defaults.get(verb, b"250 2.0.0 ok\r\n")
 
     def serve(self, listening: socket.socket) -> None:
@@ -42,13 +51,16 @@ class Insurer:
             except OSError:
                 return
             self.connections += 1
-            with sock, sock.makefile("rwb", buffering=0) as stream:
-                try:
-                    self._converse(stream)
-                except OSError:
-                    continue
+            with suppress(OSError), sock, ExitStack() as closing:
+                self._converse(sock, closing)
 
-    def _converse(self, stream: RawIOBase) -> None:
+    def say(self, unasked: bytes) -> None:
+        """Something, to whoever is there."""
+        assert self.present is not None
+        self.present.write(unasked)
+
+    def _converse(self, sock: socket.socket, closing: ExitStack) -> None:
+        self.present = stream = closing.enter_context(sock.makefile("rwb", buffering=0))
         verb = "CONNECT"
         while True:
             answer = self.answer(verb)
@@ -58,7 +70,13 @@ class Insurer:
                 self.released.wait(10)
                 return
             stream.write(answer)
-            if verb == "STARTTLS" and answer.startswith(b"220"):
+            if verb == "STARTTLS" and self.tls is not None:
+                if self.answer("TLS") == SILENT:
+                    self.released.wait(10)
+                    return
+                secured = closing.enter_context(self.tls.wrap_socket(sock, server_side=True))
+                stream = closing.enter_context(secured.makefile("rwb", buffering=0))
+            elif verb == "STARTTLS" and answer.startswith(b"220"):
                 stream.read(1)
                 stream.write(b"ceci n'est pas TLS\r\n")
                 return
@@ -76,13 +94,16 @@ class Insurer:
                 return
 
     def _read_body(self, stream: RawIOBase) -> None:
-        wire = b""
+        if self.early:
+            stream.write(self.early)
+            self.released.wait(0.1)  # it arrives before there is room for the rest of the content
+        wire = bytearray()
         while not wire.endswith(b"\r\n.\r\n"):
-            line = stream.readline()
-            if not line:
+            some = stream.read(1 << 20)
+            if not some:
                 raise ConnectionResetError
-            wire += line
-        self.wires.append(wire)
+            wire += some
+        self.wires.append(bytes(wire))
 
 
 @contextmanager

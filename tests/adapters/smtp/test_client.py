@@ -21,7 +21,8 @@ from oct.smtp.data_reader import DataReader
 from oct.smtp.dialogue import to_data
 from oct.smtp.memory import Memory
 from tests.adapters.smtp.doors import OURS, Opener, server_tls
-from tests.adapters.smtp.insurers import CUT, PIPELINING_EHLO, SILENT, Insurer, serving
+from tests.adapters.smtp.insurers import CUT, PIPELINING_EHLO, PLAIN_EHLO, SILENT, TLS_EHLO, Insurer, serving
+from tests.journeys.waiting import until
 
 CONTENT = b"Subject: SV\r\n\r\n.point\r\n..deux\r\nfin\r\n"
 DATA_STAGES = ("MAIL", "RCPT", "DATA")
@@ -40,6 +41,18 @@ class Lasting:
 
     def send(self, message: Outgoing) -> Sent:
         return self._runner.run(self._connection.send(message))
+
+    def listen(self) -> None:
+        """Returns when something was said that nobody asked for."""
+        dialogue = self._connection._dialogue
+        assert dialogue is not None
+        until("something is said", lambda: self._runner.run(asyncio.sleep(0.001, dialogue._replies)) != [])
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What the server names that it is connected to."""
+        assert self._connection._dialogue is not None
+        return self._connection._dialogue.extensions
 
 
 @contextmanager
@@ -111,7 +124,7 @@ def test_our_own_door_receives_the_same_bytes_by_pipelining_and_tls(
 def test_what_is_sent_is_stuffed_so_that_it_arrives_as_it_was(lines: list[bytes]) -> None:
     content = b"".join(line + b"\r\n" for line in lines)
     reader = DataReader(size_limit=10_000, line_octets=998, memory=Memory(10_000))
-    assert reader.feed(to_data(content)) == b""
+    assert reader.feed(b"".join(to_data(content))) == b""
     assert reader.take() == content
 
 
@@ -195,6 +208,44 @@ def test_a_cut_between_the_final_dot_and_its_reply_is_uncertain_and_not_repeated
         assert len(insurer.wires) == 2
 
 
+@pytest.mark.parametrize("more", [b"250 encore\r\n", b"421 4.3.2 arret\r\n", b"550 non\r\n", b"\xff\xfe\r\n"])
+def test_a_delivery_counts_whatever_is_said_after_it(more: bytes) -> None:
+    """P2: the peer has the message; sent again, it would have it twice."""
+    with serving(Insurer({"BODY": [b"250 2.0.0 ok\r\n" + more]})) as insurer, connection(insurer.port) as lasting:
+        assert [lasting.send(outgoing(1)), lasting.send(outgoing(2))] == [delivered(1), delivered(2)]
+    assert insurer.connections == 2
+
+
+@pytest.mark.parametrize("unasked", [b"250 encore\r\n", b"421 4.3.2 arret\r\n", b"550 non\r\n"])
+def test_what_is_said_between_two_messages_answers_neither(unasked: bytes) -> None:
+    with serving(Insurer()) as insurer, connection(insurer.port) as lasting:
+        first = lasting.send(outgoing(1))
+        insurer.say(unasked)
+        lasting.listen()
+        assert [first, lasting.send(outgoing(2))] == [delivered(1), delivered(2)]
+    assert insurer.connections == 2
+
+
+def test_a_server_that_takes_what_it_does_not_have_yet_is_not_believed() -> None:
+    """P2: it may refuse it once it has it. The content is more than what is on its way in between."""
+    content = (b"x" * 998 + b"\r\n") * 16_000
+    with serving(Insurer(early=b"250 2.0.0 ok\r\n")) as insurer, connection(insurer.port) as lasting:
+        sent = lasting.send(outgoing(1, content))
+    assert (sent.reply_code, sent.reply_text, sent.delivered) == (0, "connexion coupee", False)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_large_content_arrives_as_it_was_and_waits_in_pieces(tls: ssl.SSLContext, encrypted: bool) -> None:
+    """However large, little of it is in memory twice, and nobody else on the loop waits while it is prepared."""
+    content = (b"x" * 60 + b"\r\n" + b"." * 60 + b"\r\n") * 20_000
+    largest = max(map(len, to_data(content)))
+    insurer = Insurer(ehlo=TLS_EHLO if encrypted else PLAIN_EHLO, tls=tls)
+    with serving(insurer), connection(insurer.port) as lasting:
+        assert lasting.send(outgoing(1, content)) == delivered(tls=encrypted)
+    assert insurer.wires == [content.replace(b"\r\n.", b"\r\n..") + b".\r\n"]
+    assert largest < len(content) // 10
+
+
 def test_a_421_after_the_content_is_temporary_and_certain() -> None:
     with serving(Insurer({"BODY": [b"421 4.3.2 plus tard\r\n"]})) as insurer, connection(insurer.port) as lasting:
         first = lasting.send(outgoing(1))
@@ -260,6 +311,15 @@ def test_required_tls_is_verified_or_nothing_leaves(opens: Opener, tls: ssl.SSLC
     assert insurer.wires == []
 
 
+@pytest.mark.parametrize("answer", [b"250 ok\r\n", b"354 ok\r\n", b"454 non\r\n"])
+def test_required_tls_that_does_not_begin_is_not_taken_for_tls(answer: bytes) -> None:
+    """H9: whatever is said instead of 220, nothing leaves in clear."""
+    with serving(Insurer({"STARTTLS": [answer]}, ehlo=TLS_EHLO)) as insurer:
+        with connection(insurer.port, TlsPolicy.REQUIRED) as lasting:
+            assert lasting.send(outgoing()) == Sent(1, 0, "TLS impossible", False, permanent=False, delivered=False)
+        assert insurer.wires == []
+
+
 def test_required_tls_wants_the_name_of_the_server_in_its_certificate(
     opens: Opener, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
@@ -280,10 +340,28 @@ def test_opportunistic_tls_takes_any_certificate(opens: Opener, tls: ssl.SSLCont
 @pytest.mark.parametrize("answer", [b"454 4.7.0 pas maintenant\r\n", b"220 allez\r\n", CUT])
 def test_opportunistic_tls_that_fails_goes_in_clear(answer: bytes) -> None:
     """RFC 7435."""
-    insurer = Insurer({"STARTTLS": [answer]}, ehlo=b"250-autre.test\r\n250 STARTTLS\r\n")
+    insurer = Insurer({"STARTTLS": [answer]}, ehlo=TLS_EHLO)
     with serving(insurer), connection(insurer.port) as lasting:
         assert lasting.send(outgoing()) == delivered()
     assert insurer.connections == 2
+
+
+def test_what_is_said_in_clear_after_starttls_counts_for_nothing(tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
+    """RFC 3207 section 4.2: the beginning of a reply that is put in before TLS does not become a feature after it."""
+    ahead = b"220 allez\r\n250-faux.test\r\n250-PIPELINING\r\n"
+    insurer = Insurer({"STARTTLS": [ahead]}, ehlo=TLS_EHLO, tls=tls)
+    with serving(insurer), connection(insurer.port, TlsPolicy.REQUIRED, tls=trusting) as lasting:
+        assert lasting.send(outgoing()) == delivered(tls=True)
+        assert lasting.features == {"starttls"}
+
+
+def test_a_server_that_falls_silent_while_tls_begins_is_silent() -> None:
+    """P4: what follows would fare no better."""
+    insurer = Insurer({"TLS": [SILENT]}, ehlo=TLS_EHLO, tls=ssl.create_default_context())
+    with serving(insurer), connection(insurer.port, TlsPolicy.REQUIRED, seconds=0.3) as lasting:
+        assert lasting.send(outgoing()) == Sent(
+            1, 0, "delai depasse", False, permanent=False, delivered=False, silent=True
+        )
 
 
 def test_no_tls_means_none(opens: Opener, tls: ssl.SSLContext) -> None:
