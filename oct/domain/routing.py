@@ -7,6 +7,7 @@ could add to the directory would help (the lot contradicts itself), RoutingError
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 from oct.domain.conventions import Conventions
 from oct.domain.model import Directory, Insurer, LotKind, Practitioner
@@ -15,6 +16,7 @@ from oct.errors import Place, RoutingError, RuleError
 from oct.formats.b2 import B2File, Lot
 from oct.formats.layouts import RECORD
 
+_CAISSE = attrgetter("regime", "caisse", "centre")
 AMC_TYPES = frozenset({"OC", "CS"})
 """Recipient types of a complementary insurer in a 000 header."""
 
@@ -84,7 +86,7 @@ def check_owner(lot: Lot, practitioner: Practitioner, context: SplitContext) -> 
 
 
 def _route_fse(lot: Lot, context: SplitContext) -> Insurer:
-    keys = dict.fromkeys([(invoice.regime, invoice.caisse, invoice.centre) for invoice in lot.invoices])
+    keys = dict.fromkeys(map(_CAISSE, lot.invoices))
     found = {key: context.directory.caisse(*key) for key in keys}
     insurers = {insurer.id: insurer for insurer in found.values() if insurer is not None}
     if len(insurers) > 1 or len({regime for regime, _, _ in keys}) > 1:
@@ -94,7 +96,7 @@ def _route_fse(lot: Lot, context: SplitContext) -> Insurer:
     unknown = next((key for key, insurer in found.items() if insurer is None), None)
     if unknown is not None:
         regime, caisse, centre = map(_shown, unknown)
-        stray = next(invoice for invoice in lot.invoices if (invoice.regime, invoice.caisse, invoice.centre) == unknown)
+        stray = next(invoice for invoice in lot.invoices if _CAISSE(invoice) == unknown)
         raise RoutingError(
             "caisse-inconnue",
             f"La caisse {caisse} (régime {regime}, centre {centre}) n'est pas dans l'annuaire.",

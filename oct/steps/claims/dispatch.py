@@ -101,10 +101,11 @@ def seal_plan(
     version: str,
     *,
     gathers: bool = False,
+    arls: Mapping[int, Consignment] | None = None,
 ) -> Dispatch:
     """Builds and seals what leaves. `version` is that of the cahier des charges, 6 digits, as the Subject gave it.
 
-    `gathers`: files that are built here wait for others of their destination (A15).
+    `gathers`: files that are built here wait for others of their destination (A15). `arls`: as in the Dispatch.
     """
     packed = [
         _pack_parcel(workshop, file, parcel, snapshot, version, context, gathers=gathers) for parcel in plan.parcels
@@ -122,6 +123,7 @@ def seal_plan(
         rejections=rejections,
         known=tuple(known),
         patients=pseudonyms_in(workshop, file),
+        arls=arls or {},
     )
 
 

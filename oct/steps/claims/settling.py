@@ -127,8 +127,8 @@ def settle_claims(
         if plan.known:
             check_conservation(file, plan)
         version = subject.version if subject is not None else VERSION_UNKNOWN
-        ready = seal_plan(workshop, file, plan, snapshot, context, version, gathers=workshop.rules.grouping > 0)
-        dispatch = replace(ready, arls=recognised.arls)
+        gathers, arls = workshop.rules.grouping > 0, recognised.arls
+        dispatch = seal_plan(workshop, file, plan, snapshot, context, version, gathers=gathers, arls=arls)
     except OctError as error:
         return _ended(receipt, error)
     return Outcome(
