@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from oct.doors.listening import require_modern
-from oct.errors import DeliveryError, FormatError
+from oct.errors import ConfigurationError, DeliveryError, FormatError
 from oct.smtp.addresses import is_address
 from oct.smtp.data_reader import has_long_line
 from oct.smtp.dialogue import FAILURES, Dialogue, UnwelcomeError, readable
@@ -249,14 +249,14 @@ def check_sendable(message: Outgoing) -> None:
         raise FormatError("adresse-incorrecte", "L'adresse d'expédition ou de destination n'est pas correcte.")
 
 
-def unroutable(key: Hashable, error: DeliveryError) -> Sent:
-    """What became of a message for whose domain no server was found."""
+def unroutable(key: Hashable, error: DeliveryError | ConfigurationError) -> Sent:
+    """What became of a message for whose domain no server was found, or could be looked for."""
     return Sent(
         key=key,
         reply_code=0,
-        reply_text=readable(error.sentence.encode("ascii", "replace")),
+        reply_text=error.sentence,
         tls=False,
-        permanent=error.permanent,
+        permanent=isinstance(error, DeliveryError) and error.permanent,
         delivered=False,
         silent=True,
     )

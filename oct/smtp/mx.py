@@ -29,8 +29,8 @@ def mx_routes(
         raise ConfigurationError(
             "dnspython-absent", "La remise directe par MX demande dnspython ; installez-le ou réglez delivery.relay."
         ) from error
-    asked = resolver or resolving.get_default_resolver()
     try:
+        asked = resolver or resolving.get_default_resolver()
         answer = asked.resolve(domain, rdatatype.MX, raise_on_no_answer=False)
         servers = sorted((record.preference, str(record.exchange).rstrip(".")) for record in answer)
         if not servers:

@@ -26,7 +26,8 @@ from oct.store.holds import HoldSubject, NewHold
 
 _log = structlog.get_logger()
 _LOST = "son contenu n'existe plus, sa conservation a pris fin"
-_UNTOLD = "sa suite n'a pas pu être notée, la base de données l'a refusée ; demander au destinataire s'il l'a reçu"
+REFUSED = "sa suite n'a pas pu être notée, la base de données l'a refusée ; demander au destinataire s'il l'a reçu"
+BROKEN = "son envoi a été interrompu par un défaut du programme ; demander au destinataire s'il l'a reçu"
 
 
 def failure_texts(workshop: Workshop, consignment: Consignment) -> list[SealedText]:
@@ -91,10 +92,10 @@ def write_loss(conn: Connection, consignment: Consignment, owner: str, now: int)
     _log.error("contenu-detruit-avant-envoi", consignment=consignment.id)
 
 
-def hold_untold(workshop: Workshop, consignment: Consignment, owner: str) -> None:
-    """Holds a consignment of which the database refuses to keep what became of it, in words of our own alone; without
-    an event, when that is what is refused. It may have arrived, so it does not leave again by itself. StoreError when
-    the database is away; a row that cannot even be held is left to its lease."""
+def hold_untold(workshop: Workshop, consignment: Consignment, owner: str, why: str) -> None:
+    """Holds a consignment of which nobody can tell what became of it, in words of our own alone; without an event, when
+    that is what the database refuses. It may have arrived, so it does not leave again by itself. StoreError when the
+    database is away; a row that cannot even be held is left to its lease."""
     now = workshop.clock()
     untold = Event(
         at=now, kind="remise", outcome="echec", message_id=consignment.message_id, consignment_id=consignment.id
@@ -102,8 +103,8 @@ def hold_untold(workshop: Workshop, consignment: Consignment, owner: str) -> Non
     for told in ([untold], []):
         try:
             with workshop.store.begin() as conn:
-                if consignments.mark_failed(conn, consignment.id, owner, _UNTOLD):
-                    write_failure(conn, consignment, _UNTOLD, (), now)
+                if consignments.mark_failed(conn, consignment.id, owner, why):
+                    write_failure(conn, consignment, why, (), now)
                     events.append(conn, told)
         except StoreRefusalError as refusal:
             _log.error("suite-refusee", consignment=consignment.id, **described(refusal))

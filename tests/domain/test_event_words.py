@@ -20,6 +20,8 @@ from oct.domain.journey import MessageState
 from oct.steps.journal.reading import Look
 from oct.store.alerts import COUNTED
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
 ROOT = Path(table.__file__).parents[2]
 ANY = "…"
 """The code of a reason."""
@@ -46,14 +48,14 @@ class Source:
     module: ModuleType
     tree: ast.Module
 
-    def functions(self) -> Iterator[ast.FunctionDef]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef))
+    def functions(self) -> Iterator[_Function]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, _FUNCTIONS))
 
-    def around(self, node: ast.AST) -> ast.FunctionDef:
+    def around(self, node: ast.AST) -> _Function:
         """The innermost function that a node stands in."""
         return [one for one in self.functions() if any(part is node for part in ast.walk(one))][-1]
 
-    def pairs(self, given: Sequence[ast.expr | set[str]], within: ast.FunctionDef) -> set[tuple[str, ...]]:
+    def pairs(self, given: Sequence[ast.expr | set[str]], within: _Function) -> set[tuple[str, ...]]:
         """What these expressions of a function may be together; a set is what is known already."""
         places = [argument.arg for argument in (*within.args.args, *within.args.kwonlyargs)]
         left: list[str | set[str]] = []

@@ -174,12 +174,12 @@ def test_a_relay_that_is_away_stalls_no_recipient(pieces: Bench, clock: Hand, tm
 
 def test_an_exchange_ends_before_its_lease_does(pieces: Bench, clock: Hand, connect: Connect) -> None:
     """P2: else another worker would send the same while it goes on."""
-    workshop = replace(pieces.workshop, clock=lambda: clock.now + next(ticking) * 100)
+    workshop = replace(pieces.workshop, clock=lambda: clock.now + next(ticking) * 300)
     ticking = count()
     consign(workshop, [SILENT])
     pieces.outside.temper.black_hole(120, address=SILENT)
     clock.now += SECOND
-    asyncio.run(crew(workshop, connect, lease=module._MARGIN_MS + 100).work_off())
+    asyncio.run(crew(workshop, connect, lease=2 * SECOND).work_off())
     (cut,) = rows(workshop)
     assert (cut.reply, cut.attempts, leased(workshop)) == ("0 connexion coupee", 1, 0)
 
@@ -278,13 +278,15 @@ def test_name_servers_that_are_silent_hold_up_no_other(
 def test_what_cannot_be_sent_by_our_own_fault_takes_nobody_with_it(
     pieces: Bench, clock: Hand, connect: Connect, one_relay: bool
 ) -> None:
-    """P4: it is left to its lease, so that nothing spins; what follows to the same recipient leaves."""
+    """P4: it is held for a person; what follows to the same recipient leaves."""
     workshop = replace(pieces.workshop, clock=clock)
     consign(workshop, [OTHERS[0]] * 3, first=b"Subject: LF\n\n")
     clock.now += SECOND
     work_off(crew(workshop, connect, one_relay=one_relay))
-    assert [one.state for one in rows(workshop)] == ["waiting", "delivered", "delivered"]
-    assert leased(workshop) == 1
+    assert [one.state for one in rows(workshop)] == ["failed", "delivered", "delivered"]
+    with workshop.store.read() as conn:
+        (hold,) = holds.list_open(conn)
+    assert "un défaut du programme" in hold.sentence
 
 
 def test_a_surprise_does_not_end_the_thread(pieces: Bench, connect: Connect) -> None:
@@ -398,3 +400,14 @@ def test_what_is_on_its_way_is_not_given_back_when_the_database_was_away_for_ano
         until("the other one was given back", lambda: rows(workshop)[1].attempts > 1)
     couriers.stop()
     assert rows(workshop)[0].attempts == 1
+
+
+def test_a_lease_that_is_over_before_anything_left_does_not_spin(pieces: Bench, clock: Hand, connect: Connect) -> None:
+    """A clock that is put forward, a database that takes longer than the lease."""
+    ticking = count()
+    workshop = replace(pieces.workshop, clock=lambda: clock.now + next(ticking) * 100)
+    consign(workshop, OTHERS)
+    clock.now += SECOND
+    asyncio.run(crew(workshop, connect, lease=100).work_off())
+    assert [(one.state, one.attempts) for one in rows(workshop)] == [("waiting", 0)] * len(OTHERS)
+    assert leased(workshop) == 0

@@ -10,9 +10,9 @@ that waits; what is for the same recipient is put aside; and once the relay fell
 waits for it is claimed apart (`consignments.claim_stalled`), by one courier, and shares the fate of the first that gets
 no answer. An exchange ends before the lease of its consignment does.
 
-Whatever the database refuses to keep of a consignment holds it for a person (`hold_untold`). A step that fails with
-another StoreError leaves its claim to `leavings`, but for what other couriers have in hand. Any other failure is a
-defect, is logged by type and place, and leaves the one row to its lease.
+A consignment of which the database refuses to keep what became of it, and one over which the program stumbles, is held
+for a person (`hold_untold`). Another StoreError leaves the claim to `leavings`, but for what other couriers have in
+hand.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from math import inf
 import structlog
 from sqlalchemy import Connection as Database
 
-from oct.errors import DeliveryError, StoreError, StoreRefusalError, described
+from oct.errors import ConfigurationError, DeliveryError, StoreError, StoreRefusalError, described
 from oct.smtp.client import Connection, Outgoing, Sent, unroutable
-from oct.steps.failures import hold_untold
+from oct.steps.failures import BROKEN, REFUSED, hold_untold
 from oct.steps.send import record_failure, send
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand, Errands, hand_back
@@ -48,11 +48,9 @@ _PATROL_S = 0.25
 _SPACING_S = 1.0
 """Between two looks for what waits for recipients that stalled."""
 _MOST_QUIET = 8
-"""Couriers without an answer, for each of those at work."""
+"""Couriers without an answer on a lane, for each of those at work."""
 _SHARES = 4
 """Batches that a claim takes when all couriers work it off."""
-_MARGIN_MS = 5_000
-"""Before the end of its lease an exchange is cut."""
 _GRACE_S = 8.0
 """What a clean stop leaves to the exchanges that are open (P5: 10 s in all)."""
 
@@ -255,17 +253,22 @@ class Couriers:
         return frozenset(one.errand.consignment.id for one in self._crew if one.errand is not None and one is not but)
 
     def _next(self, courier: _Courier) -> Errand | None:
-        lane = courier.lane
+        lane, is_new = courier.lane, False
         while True:
             errands = lane.errands if lane.shared else courier.errands
             errand = errands.take()
             if errand is None:
                 errands.hand_back()
+                if is_new:
+                    return None  # its time was over before it began: the next look takes it up again
                 if not lane.shared and errands.owner:
                     lane.dry = False  # nobody else could claim what is for the recipient that this one served
                 if not self._claim(courier):
                     return None
-            elif lane.shared and errand.consignment.recipient in self._quiet:
+                is_new = True
+                continue
+            is_new = False
+            if lane.shared and errand.consignment.recipient in self._quiet:
                 lane.aside[errand.consignment.recipient].append(replace(errand, content=None))
             else:
                 return errand
@@ -306,13 +309,14 @@ class Couriers:
         try:
             sent = await send(self._workshop, errand, way, self._deliveries)
         except StoreRefusalError:
-            hold_untold(self._workshop, errand.consignment, errand.owner)
+            hold_untold(self._workshop, errand.consignment, errand.owner, REFUSED)
             return
         except StoreError:
             raise
         except Exception as surprise:  # noqa: BLE001 - what follows may be without fault
             _log.error("envoi-surprise", consignment=errand.consignment.id, **described(surprise))
             self._hang_up(courier)
+            hold_untold(self._workshop, errand.consignment, errand.owner, BROKEN)
             return
         if sent is not None and sent.silent and not courier.lane.shared:
             self._give_up(courier, sent)
@@ -322,7 +326,7 @@ class Couriers:
             if courier.connection is None:
                 courier.connection = await self._connect(message.recipient)
             return await courier.connection.send(message)
-        except DeliveryError as error:
+        except (DeliveryError, ConfigurationError) as error:
             return unroutable(message.key, error)
         except asyncio.CancelledError:
             if courier.connection is not None:
@@ -340,13 +344,13 @@ class Couriers:
             try:
                 record_failure(self._workshop, following, sent)
             except StoreRefusalError:
-                hold_untold(self._workshop, following.consignment, following.owner)
+                hold_untold(self._workshop, following.consignment, following.owner, REFUSED)
 
     def _patrol(self) -> None:
         now, clock = asyncio.get_running_loop().time(), self._workshop.clock()
         for courier in [one for one in self._crew if one.since < inf]:
             assert courier.errand is not None
-            if clock > courier.errand.until - _MARGIN_MS and courier.connection is not None:
+            if clock > courier.errand.until and courier.connection is not None:
                 courier.connection.give_up()
             elif now > courier.since + _QUIET_S and not courier.quiet:
                 self._replace(courier, courier.errand.consignment.recipient)
@@ -356,7 +360,8 @@ class Couriers:
 
     def _replace(self, courier: _Courier, recipient: str) -> None:
         """Somebody else works in the place of one that waits."""
-        if self._quiet.total() < _MOST_QUIET * self._pace.senders:
+        silent = sum(one.quiet for one in self._crew if one.lane is courier.lane)
+        if silent < _MOST_QUIET * self._pace.senders:
             courier.quiet = True
             self._quiet[recipient] += 1
             courier.lane.hands -= 1

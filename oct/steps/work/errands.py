@@ -19,12 +19,14 @@ from oct.store.registry import Snapshot
 
 _MOST_BYTES = 1 << 20
 """Of contents that are read from the database together."""
+_MARGIN_MS = 5_000
+"""So long before the end of its lease an exchange is cut, or a quarter of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A consignment that `owner` has leased until `until` (ms). `content` is None when it was destroyed (R6), or when
-    it is not to leave but to be deposited here."""
+    """A consignment that `owner` has leased; its exchange ends at `until` (ms), before the lease does. `content` is
+    None when it was destroyed (R6), or when it is not to leave but to be deposited here."""
 
     consignment: Consignment
     owner: str
@@ -43,7 +45,7 @@ class Errands:
         self._owner = owner
         self._portions = deque(by_weight(claimed, _MOST_BYTES))
         self._ready: deque[Errand] = deque()
-        self._until = now + lease
+        self._until = now + lease - min(_MARGIN_MS, lease // 4)
         self._no_later = now + lease // 2
 
     @property
