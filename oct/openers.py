@@ -36,7 +36,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _LOOK_S = 1.0
 _PAUSE_S = 0.5
 """Before an opener that died is replaced."""
-_GRACE_S = 8.0
+_GRACE_S = 5.0
 """What a clean stop leaves to the messages in hand (P5: 10 s in all)."""
 
 

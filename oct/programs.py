@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -60,8 +61,8 @@ PURGE_MS = 3_600_000
 """How often it is looked for what was kept for long enough (T3)."""
 LINGER_S = 600.0
 """What a reload leaves to the dialogues that are open: the longest DATA, the longest silence of a POP3 session."""
-_GRACE_S = 8.0
-"""What a clean stop leaves to open transactions (P5: 10 s in all)."""
+_GRACE_S = 4.0
+"""What a clean stop leaves to open transactions, before the work behind them has its time (P5: 10 s in all)."""
 
 Ring = Callable[[Sequence[int]], None]
 """Told which messages wait. Neither waits nor fails."""
@@ -73,6 +74,30 @@ class Part(Protocol):
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
+
+
+class Together:
+    """Parts that start one after the other, and end at the same time: what one has in hand is nothing to the others."""
+
+    def __init__(self, *parts: Part) -> None:
+        self._parts = parts
+        self._started: list[Part] = []
+
+    def start(self) -> None:
+        """When one cannot start, those before it are stopped."""
+        try:
+            for part in self._parts:
+                part.start()
+                self._started.append(part)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Lets all that were started end."""
+        with ThreadPoolExecutor(len(self._parts)) as pool:
+            for end in [pool.submit(part.stop) for part in self._started]:
+                end.result()
 
 
 class Program:
@@ -198,7 +223,7 @@ def embedded(
     turned_away = TurnedAway(workshop)
     return Program(
         workshop,
-        work=[*_proofs(settings, workshop), Predecessor(workshop.store, name), senders, openers, lookout],
+        work=[*_proofs(settings, workshop), Together(Predecessor(workshop.store, name), senders, openers, lookout)],
         behind=[_Locks(mailboxes), refusals, turned_away, receiver],
         smtp=door(settings, workshop, receiver.accept, refusals.note),
         pop=pop_door(settings, mailboxes),
@@ -236,7 +261,7 @@ def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[
     """Role worker without a broker: looks for what is due by itself."""
     senders = couriers(settings, workshop, name)
     openers = Openers(settings, workshop, name, senders.ring, prepare, processes=settings.worker.processes)
-    return Program(workshop, work=[Predecessor(workshop.store, name), senders, openers])
+    return Program(workshop, work=[Together(Predecessor(workshop.store, name), senders, openers)])
 
 
 def beat(settings: Settings, workshop: Workshop, looks: Sequence[Callable[[], int]], bells: Sequence[Part]) -> Program:

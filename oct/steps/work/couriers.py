@@ -51,7 +51,7 @@ _MOST_QUIET = 8
 """Couriers without an answer on a lane, for each of those at work."""
 _SHARES = 4
 """Batches that a claim takes when all couriers work it off."""
-_GRACE_S = 8.0
+_GRACE_S = 5.0
 """What a clean stop leaves to the exchanges that are open (P5: 10 s in all)."""
 
 Connect = Callable[[str], Awaitable[Connection]]
