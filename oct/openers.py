@@ -40,17 +40,8 @@ _GRACE_S = 5.0
 """What a clean stop leaves to the messages in hand (P5: 10 s in all)."""
 
 
-_NICENESS = 4
-"""How much later than others they get a processor that all want."""
-
-
 def as_it_is() -> None:
     """Sets nothing up."""
-
-
-def give_way() -> None:
-    """Opening is what fills the processors: doors and couriers, and whoever waits for a 250, go first."""
-    os.nice(_NICENESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +186,6 @@ def _serve(settings: Settings, name: str, prepare: Callable[[], None], line: _Li
     """The life of an opener: until its parent closes the line, or is gone."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # sent to the whole group; the parent says when to end
-    give_way()
     prepare()
     os.set_blocking(line.telling.fileno(), False)
     workshop = open_workshop(settings)

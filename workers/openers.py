@@ -22,7 +22,6 @@ import structlog
 from celery import signals
 
 from oct.bootstrap import open_workshop, runner
-from oct.openers import give_way
 from oct.settings import Settings
 from oct.steps.work.runner import Runner
 from oct.steps.workshop import Workshop
@@ -104,7 +103,6 @@ def _pool_process(owner: str, name: str) -> str:
 
 def _serve(settings: Settings, name: str, prepare: Callable[[], None], telling: Connection) -> None:
     """The life of the Celery worker, in a process of its own."""
-    give_way()
     prepare()
     signals.setup_logging.connect(_keep_the_log, weak=False)
     threading.Thread(target=_follow_the_parent, daemon=True).start()
