@@ -8,6 +8,7 @@ Relays for nobody: a recipient that `knows_recipient` does not know is a 550 (H2
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 
@@ -32,6 +33,15 @@ _BACKLOG = 1024
 _LAST_WORD_SECONDS = 1.0
 _ACCEPTED_S = 1.0
 """What was accepted just before the door closed is a session by then."""
+
+
+def _silence(chatty: logging.Logger) -> None:
+    """Nothing that this logger is told goes anywhere; above its level nothing is even put into words."""
+    chatty.setLevel(logging.CRITICAL)
+    chatty.addFilter(lambda _record: False)
+
+
+_silence(logging.getLogger("mail.log"))  # aiosmtpd's own: it writes lines, addresses and AUTH data
 
 
 class Door:

@@ -13,7 +13,6 @@ Sources: RFC 5321, 1870 (SIZE), 2920 (PIPELINING), 3207 (STARTTLS), 4954 (AUTH),
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from typing import Any
 
@@ -31,15 +30,6 @@ _HELO_NAME = re.compile(r"[!-~]{1,255}")
 _TLS_HANDSHAKE_SECONDS = 30
 _WHOLE_BUFFER = 1 << 24
 """More than a stream's buffer can hold: a read of so much empties it."""
-
-
-def _silence(chatty: logging.Logger) -> None:
-    """Nothing that this logger is told goes anywhere; above its level nothing is even put into words."""
-    chatty.setLevel(logging.CRITICAL)
-    chatty.addFilter(lambda _record: False)
-
-
-_silence(logging.getLogger("mail.log"))  # aiosmtpd's own: it writes lines, addresses and AUTH data
 
 
 class Session(SMTP):

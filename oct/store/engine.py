@@ -207,11 +207,14 @@ class _Turn:
         except OSError:
             return None
         end = time.monotonic() + WAIT_S
-        while not _locked(place):
-            if time.monotonic() > end:
-                os.close(place)
-                raise _busy()
-            time.sleep(_LOOK_S)
+        try:
+            while not _locked(place):
+                if time.monotonic() > end:
+                    raise _busy()
+                time.sleep(_LOOK_S)
+        except BaseException:
+            os.close(place)
+            raise
         return place
 
 
