@@ -68,6 +68,9 @@ if TYPE_CHECKING:
     from oct.web.server import WebServer
 
 _SQLITE = "sqlite:///"
+_SHARES = {"sqlite": 16, "postgresql": 4}
+"""Batches that a claim takes for all couriers: many where each waits for the one writer's turn, and no other process
+sends; few where another worker could send what this one keeps waiting."""
 _PREDECESSOR_S = 3.0
 """How long the end of a process of the same name is awaited: the server may notice a killed one a moment later."""
 
@@ -253,6 +256,7 @@ def couriers(settings: Settings, workshop: Workshop, name: str) -> Couriers:
     pace = Round(
         senders=worker.senders,
         batch=worker.batch,
+        shares=_SHARES[workshop.store.dialect],
         lease=worker.lease,
         look=worker.sweep,
         one_relay=bool(delivery.relay) and not delivery.routes,

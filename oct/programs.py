@@ -223,7 +223,7 @@ def embedded(
     turned_away = TurnedAway(workshop)
     return Program(
         workshop,
-        work=[*_proofs(settings, workshop), Together(Predecessor(workshop.store, name), senders, openers, lookout)],
+        work=[*_proofs(settings, workshop), Together(Predecessor(workshop, name), senders, openers, lookout)],
         behind=[_Locks(mailboxes), refusals, turned_away, receiver],
         smtp=door(settings, workshop, receiver.accept, refusals.note),
         pop=pop_door(settings, mailboxes),
@@ -261,7 +261,7 @@ def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[
     """Role worker without a broker: looks for what is due by itself."""
     senders = couriers(settings, workshop, name)
     openers = Openers(settings, workshop, name, senders.ring, prepare, processes=settings.worker.processes)
-    return Program(workshop, work=[Together(Predecessor(workshop.store, name), senders, openers)])
+    return Program(workshop, work=[Together(Predecessor(workshop, name), senders, openers)])
 
 
 def beat(settings: Settings, workshop: Workshop, looks: Sequence[Callable[[], int]], bells: Sequence[Part]) -> Program:

@@ -34,7 +34,7 @@ def worker(settings: Settings, workshop: Workshop, name: str, prepare: Callable[
     rung = Openers(settings, name, senders.ring, prepare)
     spare = openers.Openers(settings, workshop, name, senders.ring, prepare, processes=1)
     dead = Lookout([partial(take_back, workshop, name)], _DEAD_MS, spare.ring)
-    return Program(workshop, work=[Together(Predecessor(workshop.store, name), senders, rung, spare, dead)])
+    return Program(workshop, work=[Together(Predecessor(workshop, name), senders, rung, spare, dead)])
 
 
 def beat(settings: Settings, workshop: Workshop) -> Program:

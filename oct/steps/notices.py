@@ -42,6 +42,8 @@ _NOTED = {
     Action.EXPANDED: "relaye",
 }
 _ANSWERED = frozenset({LotState.ACKNOWLEDGED, LotState.REFUSED, LotState.PAID, LotState.PART_PAID, LotState.REJECTED})
+_SOON_MS = 1_000
+"""When a notice is looked at again that came before its sending was written down as delivered."""
 _FAILED, _WITHOUT_EFFECT = "echec", "sans-effet"
 
 
@@ -68,7 +70,9 @@ def note(workshop: Workshop, message: Message, owner: str) -> None:
     reason = finding if isinstance(finding, OctError) else None
     state = MessageState.PROCESSED if reason is None else MessageState.HELD
     with workshop.store.begin() as conn:
-        if not messages.finish(conn, message.id, owner, state, reason.code if reason is not None else "", now):
+        if isinstance(finding, _Finding) and consignments.is_leaving(conn, finding.consignment.id, now):
+            messages.postpone(conn, message.id, owner, now + _SOON_MS)
+        elif not messages.finish(conn, message.id, owner, state, reason.code if reason is not None else "", now):
             _log.warning("bail-perdu", suivi=message.trace)
         elif isinstance(finding, OctError):
             write_hold(conn, message, finding, now)
@@ -100,7 +104,7 @@ def _write(conn: Connection, message: Message, finding: _Finding, now: int) -> N
     elif finding.own:
         outcome = _FAILED if stand_in_later(conn, consignment, finding.words, now) else _WITHOUT_EFFECT
     elif _unanswered(conn, consignment) and consignments.mark_bounced(conn, consignment.id, finding.words):
-        lots.set_state_of_consignments(conn, [consignment.id], LotState.SENT, "", now)
+        lots.move_with_consignments(conn, {consignment.id: now}, LotState.SENT)
         write_failure(conn, consignment, finding.words, finding.texts, now)
         outcome = _FAILED
     else:

@@ -10,22 +10,19 @@ practitioner whose mailbox is hosted here is deposited; so is what its own mailb
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-from functools import partial
 
 import structlog
-from sqlalchemy import Connection as Database
 
 from oct.smtp.client import Outgoing, Sent
-from oct.steps.concerned import stories_of
 from oct.steps.failures import failure_texts, write_failure, write_loss
 from oct.steps.hosting import deposit, due_after, is_hosted, owner_of, stand_in
-from oct.steps.work.deliveries import Deliveries, Delivery
+from oct.steps.tries import told_of, try_event
+from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand
+from oct.steps.work.settlement import Delivery
 from oct.steps.workshop import Rules, Workshop
-from oct.store import consignments, events, lots
-from oct.store.consignments import GROUPED, Consignment
-from oct.store.events import Event
+from oct.store import consignments, events
+from oct.store.consignments import Consignment
 
 _log = structlog.get_logger()
 
@@ -46,8 +43,7 @@ async def send(workshop: Workshop, errand: Errand, way: Way, deliveries: Deliver
         return None
     sent = await way(Outgoing(consignment.id, workshop.rules.address, consignment.recipient, errand.content))
     if sent.delivered:
-        told = partial(_told, consignment=consignment, sent=sent, outcome="remis", now=workshop.clock())
-        await deliveries.record(Delivery(consignment.id, errand.owner, _reply(sent), told))
+        await deliveries.record(Delivery(consignment, errand.owner, workshop.clock(), _reply(sent), sent.tls))
     else:
         record_failure(workshop, errand, sent)
     return sent
@@ -65,7 +61,7 @@ def record_failure(workshop: Workshop, errand: Errand, sent: Sent) -> None:
         due_at = due_after(conn, consignment, errand.snapshot, due_at, now)
         stalled_at = now if sent.stalled else None
         if consignments.mark_retry(conn, consignment.id, errand.owner, due_at, _reply(sent), stalled_at):
-            events.append(conn, _told(conn, consignment, sent, "differe", now))
+            events.append(conn, told_of(conn, consignment, "differe", _reply(sent), tls=sent.tls, now=now))
 
 
 def _record_end(workshop: Workshop, errand: Errand, sent: Sent) -> None:
@@ -74,14 +70,14 @@ def _record_end(workshop: Workshop, errand: Errand, sent: Sent) -> None:
     if owner_of(consignment, errand.snapshot) is not None:
         with workshop.store.begin() as conn:
             if stand_in(conn, workshop, consignment, errand.owner, reply):
-                events.append(conn, [_event(consignment, sent, "echec", now)])
+                events.append(conn, [try_event(consignment, "echec", reply, tls=sent.tls, now=now)])
         return
     texts = failure_texts(workshop, consignment)
     with workshop.store.begin() as conn:
         if not consignments.mark_failed(conn, consignment.id, errand.owner, reply):
             return
         write_failure(conn, consignment, reply, texts, now)
-        events.append(conn, _told(conn, consignment, sent, "echec", now))
+        events.append(conn, told_of(conn, consignment, "echec", reply, tls=sent.tls, now=now))
     _log.warning("remise-impossible", consignment=consignment.id, reply=sent.reply_code)
 
 
@@ -98,32 +94,3 @@ def _expired(rules: Rules, consignment: Consignment, due_at: int) -> bool:
     """Whether it was tried for long enough: since it was written, and since it was last put into the queue."""
     waited = sum(_wait(rules.retry, attempt) for attempt in range(1, consignment.attempts + 1))
     return min(due_at - consignment.created_at, waited) > rules.expire
-
-
-def _told(conn: Database, consignment: Consignment, sent: Sent, outcome: str, now: int) -> list[Event]:
-    """The event of a try, in the story of its message; of files that were grouped (A15), in those of all of them."""
-    event = _event(consignment, sent, outcome, now)
-    if consignment.kind != GROUPED:
-        return [event]
-    carried = lots.of_consignment(conn, consignment.id)
-    return [replace(event, message_id=story) for story in stories_of(consignment.message_id, carried)]
-
-
-def _event(consignment: Consignment, sent: Sent, outcome: str, now: int) -> Event:
-    return Event(
-        at=now,
-        kind="remise",
-        outcome=outcome,
-        message_id=consignment.message_id,
-        consignment_id=consignment.id,
-        practitioner_id=consignment.practitioner_id,
-        insurer_id=consignment.insurer_id,
-        data={
-            "genre": consignment.kind,
-            "destinataire": consignment.recipient,
-            "essai": consignment.attempts,
-            "reponse": _reply(sent),
-            "tls": sent.tls,
-            "sha256": consignment.sha256.hex(),
-        },
-    )

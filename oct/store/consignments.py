@@ -182,11 +182,11 @@ def mark_delivered(conn: Connection, consignment_id: int, owner: str, reply: str
     )
 
 
-def mark_all_delivered(conn: Connection, told: Sequence[tuple[int, str, str]], now: int) -> bool:
-    """The other side said 250 to consignments (id, owner of the lease, reply); False when one of their leases was lost,
-    and then the whole transaction must be given up."""
+def mark_all_delivered(conn: Connection, told: Sequence[tuple[int, str, str, int]]) -> bool:
+    """The other side said 250 to consignments (id, owner of the lease, reply, when); False when one of their leases was
+    lost, and then the whole transaction must be given up."""
     rows = [
-        {"row": row_id, "holder": owner, "told": reply[:_REPLY], "at": now} for row_id, owner, reply in sorted(told)
+        {"row": row_id, "holder": owner, "told": reply[:_REPLY], "at": at} for row_id, owner, reply, at in sorted(told)
     ]
     return update_rows(conn, _DELIVERED, rows) == len(rows)
 
@@ -262,6 +262,18 @@ def by_id(conn: Connection, consignment_id: int) -> Consignment | None:
     """The consignment of an id."""
     row = conn.execute(select(*_COLUMNS).where(consignments.c.id == consignment_id)).one_or_none()
     return None if row is None else Consignment(*row)
+
+
+def by_ids(conn: Connection, consignment_ids: Collection[int]) -> list[Consignment]:
+    """Those of these consignments that there are."""
+    rows = conn.execute(select(*_COLUMNS).where(consignments.c.id.in_(consignment_ids)))
+    return [Consignment(*row) for row in rows]
+
+
+def is_leaving(conn: Connection, consignment_id: int, now: int) -> bool:
+    """Whether somebody has it in hand: it may have been delivered without our knowing yet."""
+    leased = select(consignments.c.id).where(consignments.c.id == consignment_id, consignments.c.lease_until >= now)
+    return conn.execute(leased).one_or_none() is not None
 
 
 def by_message_uids(conn: Connection, message_uids: Collection[str]) -> list[Consignment]:

@@ -100,13 +100,13 @@ class Store:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A write transaction. Never open one inside another: on SQLite the second waits for the first."""
-        with _declared(), self._turn or _NOBODY_WAITS, self._writer.begin() as conn:
+        with declared(), self._turn or _NOBODY_WAITS, self._writer.begin() as conn:
             yield conn
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read transaction: one snapshot of the database from its first query to its end."""
-        with _declared(), self._reader.begin() as conn:
+        with declared(), self._reader.begin() as conn:
             yield conn
 
     def forget(self) -> None:
@@ -116,7 +116,7 @@ class Store:
         """
         if self.dialect != "sqlite":
             return
-        with _declared(), self._turn or _NOBODY_WAITS:
+        with declared(), self._turn or _NOBODY_WAITS:
             raw = self.engine.raw_connection()
             try:
                 raw.execute(f"PRAGMA busy_timeout = {_FORGET_MS}").close()
@@ -241,28 +241,33 @@ def _check_alive(connection: psycopg.Connection, entry: ConnectionPoolEntry, _pr
 
 
 @contextmanager
-def _declared() -> Iterator[None]:
-    """Turn the database's errors into the declared one."""
+def declared() -> Iterator[None]:
+    """Turn the database's errors into the declared one: those of SQLAlchemy, and SQLite's own where it is used bare."""
     try:
         yield
     except PoolTimeoutError:
         raise _unavailable() from None
     except DBAPIError as error:
-        raise _noted(_declare(error), f"{type(error.orig).__name__} {_driver_code(error)}".rstrip()) from None
+        raise _declare(error.orig, away=isinstance(error, OperationalError | InterfaceError)) from None
+    except sqlite3.Error as error:
+        raise _declare(error, away=isinstance(error, sqlite3.OperationalError | sqlite3.InterfaceError)) from None
     except (OverflowError, UnicodeEncodeError) as error:  # of a driver: a number, a text that it cannot hand over
         raise _noted(_refused(), type(error).__name__) from None
 
 
-def _declare(error: DBAPIError) -> StoreError:
+def _declare(error: BaseException | None, *, away: bool) -> StoreError:
+    """`away`: the driver says that it is not what it was asked that is at fault."""
     code = _driver_code(error)
+    return _noted(_meant(code, away=away), f"{type(error).__name__} {code}".rstrip())
+
+
+def _meant(code: str, *, away: bool) -> StoreError:
     if code in _FULL:
         return StoreError("base-pleine", "La base de données n'a plus de place. L'opération sera tentée à nouveau.")
     if code.startswith(_AMISS):
         sentence = "La base de données ne permet pas l'opération : schéma, droits ou lecture seule."
         return StoreError("base-inadaptee", f"{sentence} Elle sera tentée à nouveau.")
-    if isinstance(error, OperationalError | InterfaceError) and not code.startswith(_TOO_MUCH):
-        return _unavailable()
-    return _refused()
+    return _unavailable() if away and not code.startswith(_TOO_MUCH) else _refused()
 
 
 def _refused() -> StoreRefusalError:
@@ -282,6 +287,6 @@ def _unavailable() -> StoreError:
     return StoreError("base-indisponible", "La base de données ne répond pas. L'opération sera tentée à nouveau.")
 
 
-def _driver_code(error: DBAPIError) -> str:
+def _driver_code(error: BaseException | None) -> str:
     """The driver's name for what happened, or the SQLSTATE: free of values."""
-    return str(getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or "")
+    return str(getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or "")

@@ -169,15 +169,14 @@ def set_state(conn: Connection, ids: Collection[int], state: str, code: str, now
     _move(conn, lots.c.id.in_(ids), state, code, now)
 
 
-def set_state_of_consignments(
-    conn: Connection, consignment_ids: Collection[int], state: str, code: str, now: int
-) -> int:
-    """Move the lots that consignments carry still and that nobody has answered yet; how many.
+def move_with_consignments(conn: Connection, moved: Mapping[int, int], state: str) -> int:
+    """Move the lots that consignments carry still and that nobody has answered yet; how many. `moved` leads from the
+    id of a consignment to when it was, in ms.
 
     A fast insurer answers before its 250 is written down.
     """
-    same = {"to": state, "because": code, "at": now}
-    return update_rows(conn, _CARRIED, [{"consignment": one, **same} for one in sorted(consignment_ids)])
+    same = {"to": state, "because": ""}
+    return update_rows(conn, _CARRIED, [{"consignment": one, "at": moved[one], **same} for one in sorted(moved)])
 
 
 def replace(conn: Connection, by: Mapping[int, int], now: int) -> None:

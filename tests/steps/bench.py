@@ -32,6 +32,7 @@ from oct.steps.work.couriers import Connect, Couriers, Round
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errands
 from oct.steps.work.runner import Pace, Runner
+from oct.steps.work.settlement import Settlement
 from oct.steps.workshop import Workshop
 from oct.store import certificates, events, holds, insurers, messages, practitioners, tables
 from oct.store.certificates import CertificateRole, NewCertificate
@@ -92,17 +93,19 @@ class Hands:
     def __init__(self, workshop: Workshop, connect: Connect, name: str, batch: int = 10) -> None:
         self.connect = connect
         self.runner = Runner(workshop, Pace(batch, lease=60_000, look=1_000), name, lambda: None)
-        pace = Round(senders=1, batch=batch, lease=60_000, look=1_000, one_relay=True)
+        pace = Round(senders=1, batch=batch, shares=4, lease=60_000, look=1_000, one_relay=True)
         self.couriers = Couriers(workshop, connect, pace, name)
 
 
 async def send_all(workshop: Workshop, claimed: Sequence[Consignment], owner: str, connect: Connect) -> None:
     """What one courier does with what it claimed."""
-    deliveries = Deliveries(workshop.store, workshop.clock, lambda: 1)
+    settlement = Settlement(workshop)
+    deliveries = Deliveries(settlement.write, lambda: 1)
     errands = Errands(workshop, claimed, owner, now=workshop.clock(), lease=60_000)
     async with await connect(claimed[0].recipient) as connection:
         while (errand := errands.take()) is not None:
             await send(workshop, errand, connection.send, deliveries)
+    settlement.settle()
 
 
 class Bench:

@@ -58,7 +58,7 @@ def connect(tmp_path: Path, pieces: Bench) -> Connect:
 
 
 def crew(workshop: Workshop, connect: Connect, *, one_relay: bool = True, lease: int = 10 * MINUTE) -> Couriers:
-    return Couriers(workshop, connect, Round(SENDERS, 50, lease, look=200, one_relay=one_relay), "essai/")
+    return Couriers(workshop, connect, Round(SENDERS, 50, 4, lease, look=200, one_relay=one_relay), "essai/")
 
 
 def consign(workshop: Workshop, recipients: Sequence[str], number: int = 1, *, first: bytes = b"") -> None:
@@ -323,7 +323,7 @@ def test_what_is_put_aside_is_not_kept_in_memory(
 def test_a_bell_brings_them_out(pieces: Bench, connect: Connect) -> None:
     """Nobody waits for the next look, which is hours away here."""
     couriers = Couriers(
-        pieces.workshop, connect, Round(SENDERS, 50, 10 * MINUTE, look=100 * MINUTE, one_relay=True), "essai/"
+        pieces.workshop, connect, Round(SENDERS, 50, 4, 10 * MINUTE, look=100 * MINUTE, one_relay=True), "essai/"
     )
     couriers.start()
     for number, recipient in enumerate(OTHERS, 1):

@@ -11,12 +11,14 @@ import pytest
 
 from oct.domain.journey import ConsignmentState, LotState, MessageState
 from oct.simulators.mail import Letter
+from oct.steps import notices as module
 from oct.steps.release import release
-from oct.store import consignments, lots, mailboxes, practitioners
+from oct.store import consignments, events, lots, mailboxes, practitioners
 from oct.store.consignments import Consignment, NewConsignment
 from oct.store.holds import HoldSubject
 from oct.store.lots import Lot
 from oct.store.messages import Message
+from tests.journeys.waiting import until
 from tests.steps.bench import CLAIMS, Bench, bench
 
 FLOWS = Path(__file__).parents[1] / "vectors" / "flows"
@@ -77,6 +79,28 @@ def test_a_failure_holds_the_file_and_tells_its_practitioner(pieces: Bench, name
     assert "n'a pas pu être remis à BOURG EN BRESSE" in texts[1]
     for story in (claim, told):
         assert [event.outcome for event in pieces.events(story, "avis")] == ["echec"]
+
+
+def test_a_notice_that_overtakes_what_it_is_about_waits_for_it(pieces: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The relay took it and gave it up before its 250 was written down here: the failure is not lost."""
+    monkeypatch.setattr(module, "_SOON_MS", 50)
+    store, runner = pieces.workshop.store, pieces.hands.runner
+    assert pieces.receive(CLAIM, PARC).code == 250
+    assert runner._process_some()
+    with store.begin() as conn:
+        leaving = consignments.claim_any(conn, "courrier/1", pieces.workshop.clock(), 60_000, 99)
+    (file,) = (one for one in leaving if one.kind == "facture")
+    assert pieces.receive(notice("notice-failed", file.message_uid), "").code == 250
+    assert runner._process_some()
+    with store.read() as conn:
+        assert events.of_message(conn, file.message_id)[-1].kind != "avis"
+    with store.begin() as conn:
+        assert consignments.mark_all_delivered(conn, [(file.id, "courrier/1", "250", pieces.workshop.clock())])
+    until("it is looked at again", runner._process_some)
+    with store.read() as conn:
+        failed = consignments.by_id(conn, file.id)
+    assert failed is not None
+    assert failed.state == ConsignmentState.FAILED
 
 
 def test_what_failed_leaves_again_with_the_same_bytes_when_a_person_says_so(pieces: Bench) -> None:

@@ -36,6 +36,7 @@ from oct.steps.send import record_failure, send
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand, Errands, hand_back
 from oct.steps.work.leavings import Leavings
+from oct.steps.work.settlement import Settlement
 from oct.steps.work.threads import ThreadEach
 from oct.steps.workshop import Workshop
 from oct.store import consignments
@@ -49,8 +50,6 @@ _SPACING_S = 1.0
 """Between two looks for what waits for recipients that stalled."""
 _MOST_QUIET = 8
 """Couriers without an answer on a lane, for each of those at work."""
-_SHARES = 4
-"""Batches that a claim takes when all couriers work it off."""
 _GRACE_S = 5.0
 """What a clean stop leaves to the exchanges that are open (P5: 10 s in all)."""
 
@@ -62,10 +61,12 @@ _Claim = Callable[[Database, str, int, int, int], list[Consignment]]
 @dataclass(frozen=True, slots=True)
 class Round:
     """How many couriers go at once, and how many consignments a claim takes for how long. `lease` and `look` are
-    milliseconds; `one_relay`: everything leaves through it."""
+    milliseconds; `one_relay`: everything leaves through it, all couriers work off the same claim, and it takes `shares`
+    batches."""
 
     senders: int
     batch: int
+    shares: int
     lease: int
     look: int
     one_relay: bool
@@ -110,7 +111,8 @@ class Couriers:
         self._name = name
         self._claims = count()
         self._leavings = Leavings(workshop.store)
-        self._deliveries = Deliveries(workshop.store, workshop.clock, self._busy)
+        self._settlement = Settlement(workshop)
+        self._deliveries = Deliveries(self._settlement.write, self._busy)
         self._lanes = self._laid_out()
         self._crew: set[_Courier] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -131,6 +133,7 @@ class Couriers:
         self.ring()
         self._thread.join()
         self._leavings.stop()
+        self._settlement.close()
 
     def ring(self) -> None:
         """There may be something to send. From any thread; neither waits nor fails."""
@@ -147,6 +150,7 @@ class Couriers:
         while self._tasks:
             await asyncio.wait(self._tasks, timeout=_PATROL_S)
             self._patrol()
+        self._settlement.settle()
         return self._carried > before
 
     def _laid_out(self) -> list[_Lane]:
@@ -179,7 +183,7 @@ class Couriers:
                 self._patrol()
             except Exception as surprise:  # noqa: BLE001 - nobody else would send
                 _log.error("envoi-surprise", **described(surprise))
-            restless = self._tasks or any(lane.wanted or lane.aside for lane in self._lanes)
+            restless = self._tasks or self._settlement.open or any(lane.wanted or lane.aside for lane in self._lanes)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._rung.wait(), _PATROL_S if restless else next_look - now)
         await self._go_home()
@@ -197,7 +201,8 @@ class Couriers:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(StoreError):  # the next process of the same name takes back what is left
+        with suppress(StoreError):  # the next process of the same name takes up what is left
+            self._settlement.settle()
             for errands in untried:
                 errands.hand_back()
             for lane in self._lanes:
@@ -249,8 +254,9 @@ class Couriers:
             self._leavings.leave(owner, self._in_hand(but=courier))
 
     def _in_hand(self, *, but: _Courier) -> frozenset[int]:
-        """What the others will tell of themselves."""
-        return frozenset(one.errand.consignment.id for one in self._crew if one.errand is not None and one is not but)
+        """What the others will tell of themselves, and what the database has yet to be told."""
+        others = (one.errand for one in self._crew if one is not but)
+        return self._settlement.open | {errand.consignment.id for errand in others if errand is not None}
 
     def _next(self, courier: _Courier) -> Errand | None:
         lane, is_new = courier.lane, False
@@ -278,11 +284,12 @@ class Couriers:
         workshop, pace, lane = self._workshop, self._pace, courier.lane
         if self._leavings.waiting or lane.dry:
             return False
+        self._settlement.settle()
         owner = f"{self._name}{next(self._claims)}"
         try:
             with workshop.store.begin() as conn:
                 now = workshop.clock()
-                limit = pace.batch * (_SHARES if lane.shared else 1)
+                limit = pace.batch * (pace.shares if lane.shared else 1)
                 claimed = lane.claim(conn, owner, now, pace.lease, limit)
         except StoreError:
             self._leavings.leave(owner)
@@ -357,6 +364,8 @@ class Couriers:
         for lane in self._lanes:
             for recipient in [one for one in lane.aside if one not in self._quiet]:
                 self._resume(lane, recipient)
+        with suppress(StoreError):  # it stays open until the database is back
+            self._settlement.settle()
 
     def _replace(self, courier: _Courier, recipient: str) -> None:
         """Somebody else works in the place of one that waits."""

@@ -1,60 +1,39 @@
-"""Writes down that the other side said 250: couriers that have something to tell share a commit.
+"""Couriers that have something to tell share a commit: that the other side said 250, in the database or on slips.
 
 Each courier waits until its own is on disk before it sends another message, so a crash repeats at most one message for
 each courier, byte for byte (P2). The commit is made when every courier at work has told, or a moment after the first
 did: it blocks the event loop, on which nobody could send meanwhile anyway.
 
-While the database is away, all who have something to tell wait: only they know what the other side has taken. Failure:
-StoreRefusalError for the one of which it refuses what is told.
+While nothing can be written, all who have something to tell wait: only they know what the other side has taken.
+Failure: StoreRefusalError for the one of which the database refuses what is told.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Connection
 
-from oct.clock import Clock
-from oct.domain.journey import LotState
 from oct.errors import StoreError, StoreRefusalError
-from oct.store import consignments, events, lots
-from oct.store.engine import Store
-from oct.store.events import Event
+from oct.steps.work.settlement import Delivery, LeaseLostError
 
 _log = structlog.get_logger()
 _LINGER_S = 0.002
 """How long the first to tell waits for others."""
 _PAUSE_S = 0.5
-"""Before it is tried again when the database was away."""
-
-
-class _LeaseLostError(Exception):
-    """Somebody else works on it by now: nothing of the transaction is to be written."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Delivery:
-    """A consignment (id) that `owner` leased and that was taken with `reply`; `told` gives the trace's events of it."""
-
-    consignment_id: int
-    owner: str
-    reply: str
-    told: Callable[[Connection], list[Event]]
-
+"""Before it is tried again when nothing could be written."""
 
 _Told = tuple[Delivery, asyncio.Future[None]]
 """A delivery, and who waits until it is on disk."""
 
 
 class Deliveries:
-    """Shared by the couriers of an event loop; `busy` says how many are at work."""
+    """Shared by the couriers of an event loop. `write` puts deliveries on disk, all or none (`settlement`); `busy` says
+    how many couriers are at work."""
 
-    def __init__(self, store: Store, clock: Clock, busy: Callable[[], int]) -> None:
-        self._store = store
-        self._clock = clock
+    def __init__(self, write: Callable[[Sequence[Delivery]], None], busy: Callable[[], int]) -> None:
+        self._write_down = write
         self._busy = busy
         self._waiting: list[_Told] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -83,8 +62,8 @@ class Deliveries:
 
     def _write_those(self, together: Sequence[_Told]) -> None:
         try:
-            self._write_at_once([delivery for delivery, _ in together])
-        except (_LeaseLostError, StoreRefusalError) as error:  # of one of them
+            self._write_down([delivery for delivery, _ in together])
+        except (LeaseLostError, StoreRefusalError) as error:  # of one of them
             if len(together) > 1:
                 for alone in together:
                     self._write_those([alone])
@@ -98,15 +77,6 @@ class Deliveries:
             _tell(together, error)
         else:
             _tell(together, None)
-
-    def _write_at_once(self, together: Sequence[Delivery]) -> None:
-        now = self._clock()
-        with self._store.begin() as conn:
-            told = [(one.consignment_id, one.owner, one.reply) for one in together]
-            if not consignments.mark_all_delivered(conn, told, now):
-                raise _LeaseLostError
-            lots.set_state_of_consignments(conn, [one.consignment_id for one in together], LotState.DELIVERED, "", now)
-            events.append(conn, [event for one in together for event in one.told(conn)])
 
 
 def _tell(those: Sequence[_Told], failure: Exception | None) -> None:

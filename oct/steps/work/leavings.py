@@ -12,6 +12,8 @@ import threading
 from dataclasses import dataclass
 
 from oct.errors import StoreError
+from oct.steps.work.settlement import Settlement
+from oct.steps.workshop import Workshop
 from oct.store import consignments, messages
 from oct.store.engine import Store
 
@@ -22,14 +24,18 @@ _PAUSE_S = 0.5
 class Predecessor:
     """The process of the same `name` that was here before. The database lets no two live at once."""
 
-    store: Store
+    workshop: Workshop
     name: str
 
     def start(self) -> None:
-        """Takes back its leases."""
-        with self.store.begin() as conn:
-            messages.release_leases(conn, f"{self.name}/")
-            consignments.release_leases(conn, f"{self.name}/")
+        """Settles what it had delivered, then takes back its leases."""
+        own = f"{self.name}/"
+        settlement = Settlement(self.workshop)
+        settlement.take_up(own)
+        settlement.close()
+        with self.workshop.store.begin() as conn:
+            messages.release_leases(conn, own)
+            consignments.release_leases(conn, own)
 
     def stop(self) -> None:
         """The next one takes back what is left."""

@@ -81,7 +81,7 @@ def test_states_move_for_lots_for_a_consignment_and_for_invoices(store: Store) -
         consignment_id = consign(conn, message_id, 1)
         carried = [add_lot(conn, message_id, n, "000000001", consignment_id=consignment_id) for n in ("001", "002")]
         alone = add_lot(conn, message_id, "003")
-        assert lots.set_state_of_consignments(conn, [consignment_id], "remis", "", NOW + 5) == 2
+        assert lots.move_with_consignments(conn, {consignment_id: NOW + 5}, "remis") == 2
         lots.set_state(conn, [alone], "refuse", "L3", NOW + 6)
         answers = [InvoiceAnswer(carried[0], "000000001", amo_state="P"), InvoiceAnswer(carried[1], "404")]
         lots.set_invoice_states(conn, answers)

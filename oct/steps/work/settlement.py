@@ -1,0 +1,126 @@
+"""Settles what was delivered: the database is told that the other side said 250.
+
+On PostgreSQL, deliveries are settled when they are told. On SQLite they are on slips first (`oct.store.slips`), which
+couriers wait for, and are settled together a moment later, always before anything else is claimed: what was delivered
+stays leased until then, so nobody sends it again. What a process that died left on slips its successor settles before
+it takes back its leases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+
+from oct.domain.journey import LotState
+from oct.errors import StoreRefusalError
+from oct.steps.failures import REFUSED, hold_untold
+from oct.steps.tries import told_of
+from oct.steps.workshop import Workshop
+from oct.store import consignments, events, lots
+from oct.store.consignments import Consignment
+from oct.store.events import Event
+from oct.store.slips import Slip, beside
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A consignment that `owner` leased and that was taken with `reply`, at `at` (ms)."""
+
+    consignment: Consignment
+    owner: str
+    at: int
+    reply: str
+    tls: bool
+
+    @property
+    def slip(self) -> Slip:
+        """What is written of it before the database is told."""
+        return Slip(self.owner, self.consignment.id, self.at, self.reply, self.tls)
+
+    def told(self, conn: Connection) -> list[Event]:
+        """The trace's events of it."""
+        return told_of(conn, self.consignment, "remis", self.reply, tls=self.tls, now=self.at)
+
+
+class LeaseLostError(Exception):
+    """Somebody else works on one of them by now: nothing of the transaction is to be written."""
+
+
+class Settlement:
+    """How deliveries are told to the database of a workshop: at once, or by way of slips. Of one thread."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._slips = beside(workshop.store)
+        self._open: list[Delivery] = []
+        self._closed: list[Slip] = []
+
+    @property
+    def open(self) -> frozenset[int]:
+        """The consignments (ids) that were delivered and that the database holds for leased still."""
+        return frozenset(one.consignment.id for one in self._open)
+
+    def write(self, together: Sequence[Delivery]) -> None:
+        """Puts deliveries on disk, all or none. LeaseLostError and StoreRefusalError are about one of them; another
+        StoreError says that nothing can be written."""
+        if self._slips is None:
+            self._settle(together)
+            return
+        self._slips.write([one.slip for one in together], self._closed)
+        self._closed.clear()
+        self._open += together
+
+    def settle(self) -> None:
+        """Tells the database of all that it does not know yet. StoreError when it is away: then all stay open."""
+        if not self._open:
+            return
+        try:
+            self._settle(self._open)
+        except (LeaseLostError, StoreRefusalError):
+            for one in self._open:
+                self._settle_alone(one)
+        self._closed += [one.slip for one in self._open]
+        self._open.clear()
+
+    def take_up(self, prefix: str) -> None:
+        """Settles what is left of claims whose names begin so: who made them is dead. StoreError when the database is
+        away."""
+        if self._slips is None:
+            return
+        left = self._slips.of(prefix)
+        with self._workshop.store.read() as conn:
+            found = {one.id: one for one in consignments.by_ids(conn, [slip.consignment for slip in left])}
+        self._open = [
+            Delivery(found[slip.consignment], slip.owner, slip.at, slip.reply, slip.tls)
+            for slip in left
+            if slip.consignment in found
+        ]
+        self.settle()
+        self._slips.forget(prefix)
+        self._closed.clear()
+
+    def close(self) -> None:
+        """Nothing more will be told."""
+        if self._slips is not None:
+            self._slips.close()
+
+    def _settle(self, together: Sequence[Delivery]) -> None:
+        with self._workshop.store.begin() as conn:
+            told = [(one.consignment.id, one.owner, one.reply, one.at) for one in together]
+            if not consignments.mark_all_delivered(conn, told):
+                raise LeaseLostError
+            lots.move_with_consignments(conn, {one.consignment.id: one.at for one in together}, LotState.DELIVERED)
+            events.append(conn, [event for one in together for event in one.told(conn)])
+
+    def _settle_alone(self, one: Delivery) -> None:
+        try:
+            self._settle([one])
+        except LeaseLostError:
+            _log.warning("remise-d-un-autre", consignment=one.consignment.id)
+        except StoreRefusalError:
+            hold_untold(self._workshop, one.consignment, one.owner, REFUSED)
