@@ -120,14 +120,14 @@ class Dialogue(asyncio.Protocol):
     async def send_content(self, content: bytes) -> None:
         """The message, dot-stuffed, and the final dot, but for what the transport holds back. CRLF line ends are the
         caller's promise. A peer that takes a message which it does not have yet is not believed."""
-        async with asyncio.timeout(self._reply_seconds):
-            for number, piece in enumerate(to_data(content)):
-                if number:
-                    await asyncio.sleep(0)  # others have their turn, and the peer is heard
-                self._check_open()
-                self._transport.write(piece)
-                if self._full:
-                    await self._turn()
+        end = asyncio.get_running_loop().time() + self._reply_seconds
+        for number, piece in enumerate(to_data(content)):
+            if number:
+                await asyncio.sleep(0)  # others have their turn, and the peer is heard
+            self._check_open()
+            self._transport.write(piece)
+            if self._full:
+                await self._turn(end - asyncio.get_running_loop().time())
         if self._replies and self._replies[0][0] < 400:
             self._fail(ConnectionResetError("reply to nothing"))
             self._check_open()
@@ -183,22 +183,21 @@ class Dialogue(asyncio.Protocol):
             self._transport.write(wire)
         self._awaited = count
         if len(self._replies) < count:
-            timer = asyncio.get_running_loop().call_later(self._reply_seconds, self._give_up)
-            try:
-                await self._turn()
-            finally:
-                timer.cancel()
+            await self._turn(self._reply_seconds)
         replies = self._replies[:count]
         del self._replies[:count]
         self._awaited = 0
         return replies
 
-    async def _turn(self) -> None:
-        """Until what is waited for is there."""
-        self._waiter = asyncio.get_running_loop().create_future()
+    async def _turn(self, seconds: float) -> None:
+        """Until what is waited for is there; after so long the connection is given up."""
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(seconds, self._give_up)
         try:
             await self._waiter
         finally:
+            timer.cancel()
             self._waiter = None
 
     def _check_open(self) -> None:
@@ -270,9 +269,16 @@ def to_data(content: bytes) -> Iterator[bytes]:
     last = b".\r\n" if content.endswith(b"\r\n") or not content else b"\r\n.\r\n"
     start = 0
     while (end := content.find(b"\n", start + _PIECE) + 1) > 0:
-        yield _DOT_AT_LINE_START.sub(b"..", content[start:end])
+        yield _stuffed(content[start:end])
         start = end
-    yield _DOT_AT_LINE_START.sub(b"..", content[start:]) + last
+    yield _stuffed(content[start:]) + last
+
+
+def _stuffed(lines: bytes) -> bytes:
+    """A dot more before each dot that begins a line; none does in base64, which is seen at once."""
+    if b"\n." in lines or lines.startswith(b"."):
+        return _DOT_AT_LINE_START.sub(b"..", lines)
+    return lines
 
 
 def readable(text: bytes) -> str:
