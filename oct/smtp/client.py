@@ -2,10 +2,10 @@
 
 Takes a `Route` and messages that were written down before (a retry sends the same bytes); gives a `Sent` for each.
 Never raises for what the other side does: refused at any stage, cut, silent or unreachable is a `Sent`. A 5xx is
-permanent, all the rest temporary. Cut or silent between our final dot and its reply, the peer may have the message:
-`uncertain`. Nobody there, or nobody who answers in time, is `silent`: what follows would fare no better; `stalled` when
-the peer had greeted before, and may well go on with other recipients. FormatError is for our own faults only: a content
-or an address that SMTP cannot carry (H1, H5).
+permanent, all the rest temporary. Cut or silent between our final dot and its reply, the peer may have the message,
+which the text says. Nobody there, or nobody who answers in time, is `silent`: what follows would fare no better;
+`stalled` when the peer had greeted before, and may well go on with other recipients. FormatError is for our own faults
+only: a content or an address that SMTP cannot carry (H1, H5).
 
 Sources: RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS), 7435 (opportunistic TLS).
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
@@ -66,7 +66,6 @@ class Sent:
     tls: bool
     permanent: bool
     delivered: bool
-    uncertain: bool = False
     silent: bool = False
     stalled: bool = False
 
@@ -75,7 +74,6 @@ class Sent:
 class _Outcome:
     code: int
     text: str
-    uncertain: bool = False
     silent: bool = False
     stalled: bool = False
 
@@ -141,7 +139,6 @@ class Connection:
             tls=tls,
             permanent=outcome.code >= 500,
             delivered=200 <= outcome.code < 300,
-            uncertain=outcome.uncertain,
             silent=outcome.silent,
             stalled=outcome.stalled,
         )
@@ -216,7 +213,7 @@ class Connection:
         return None
 
     async def _deliver(self, dialogue: Dialogue, content: bytes) -> _Outcome:
-        """The content and the peer's last word. Only its absence after our final dot is uncertain."""
+        """The content and the peer's last word. Without that one after our final dot, it may have the message."""
         try:
             await dialogue.send_content(content)
         except FAILURES as error:
@@ -224,7 +221,8 @@ class Connection:
         try:
             code, text = await dialogue.last_word()
         except FAILURES as error:
-            return _failure(error, greeted=True, uncertain=True)
+            cut = _failure(error, greeted=True)
+            return replace(cut, text=f"{cut.text}, message peut-etre recu")
         self._unfinished = False
         return _Outcome(code, readable(text))
 
@@ -262,16 +260,16 @@ def unroutable(key: Hashable, error: DeliveryError | ConfigurationError) -> Sent
     )
 
 
-def _failure(error: BaseException, *, greeted: bool = False, uncertain: bool = False) -> _Outcome:
+def _failure(error: BaseException, *, greeted: bool = False) -> _Outcome:
     """A failure without reply, in words that hold nothing of the exception's own."""
     match error:
         case ssl.SSLError():
-            return _Outcome(0, "TLS impossible", uncertain)
+            return _Outcome(0, "TLS impossible")
         case TimeoutError():
-            return _Outcome(0, "delai depasse", uncertain, silent=True, stalled=greeted)
+            return _Outcome(0, "delai depasse", silent=True, stalled=greeted)
         case ConnectionRefusedError():
-            return _Outcome(0, "connexion refusee", uncertain, silent=True)
+            return _Outcome(0, "connexion refusee", silent=True)
         case ConnectionError():
-            return _Outcome(0, "connexion coupee", uncertain)
+            return _Outcome(0, "connexion coupee")
         case _:
-            return _Outcome(0, "serveur injoignable", uncertain, silent=True)
+            return _Outcome(0, "serveur injoignable", silent=True)
