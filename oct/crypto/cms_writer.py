@@ -45,18 +45,26 @@ def seal(
     cipher: ContentCipher = ContentCipher.AES_256_CBC,
 ) -> bytes:
     """`content` as a DER EnvelopedData that each of `recipients` (at least one) can open."""
-    algorithm, key_length = _CIPHERS[cipher]
-    key, nonce = os.urandom(key_length), os.urandom(_BLOCK)
+    key, nonce = os.urandom(_CIPHERS[cipher][1]), os.urandom(_BLOCK)
     certificates = [recipients] if isinstance(recipients, x509.Certificate) else recipients
-    known = sorted([_recipient(certificate, key) for certificate in certificates])
+    known = b"".join(sorted([_recipient(certificate, key) for certificate in certificates]))
     encryptor = Cipher(AES(key), CBC(nonce)).encryptor()
     filling = _BLOCK - len(content) % _BLOCK
     encrypted = (encryptor.update(content), encryptor.update(bytes([filling]) * filling), encryptor.finalize())
-    length = sum(map(len, encrypted))
-    head = _DATA + algorithm + nonce + _opening(context(0, constructed=False), b"", length)
-    head = _VERSION + _element(SET, *known) + _opening(SEQUENCE, head, length)
-    head = _ENVELOPED_DATA + _opening(context(0), _opening(SEQUENCE, head, length), length)
-    return b"".join((_opening(SEQUENCE, head, length), *encrypted))
+    opening, algorithm, last = _frame(cipher, len(known), len(content) + filling)
+    return b"".join((opening, known, algorithm, nonce, last, *encrypted))
+
+
+@lru_cache(maxsize=1024)
+def _frame(cipher: ContentCipher, known: int, encrypted: int) -> tuple[bytes, bytes, bytes]:
+    """What stands before the recipients, between them and the nonce, and before the encrypted content, when those have
+    so many octets. Small files have few lengths, all multiples of a block."""
+    last = _opening(context(0, constructed=False), b"", encrypted)
+    rest = _BLOCK + len(last) + encrypted
+    algorithm = _opening(SEQUENCE, _DATA + _CIPHERS[cipher][0], rest)
+    rest += known + len(algorithm)
+    data = _opening(SEQUENCE, _VERSION + _opening(SET, b"", known), rest)
+    return _opening(SEQUENCE, _ENVELOPED_DATA + _opening(context(0), data, rest), rest), algorithm, last
 
 
 def _recipient(certificate: x509.Certificate, key: bytes) -> bytes:
@@ -84,7 +92,7 @@ def _element(tag: int, *contents: bytes) -> bytes:
 
 
 def _opening(tag: int, head: bytes, rest: int) -> bytes:
-    """An element that begins with `head` and has `rest` more octets: those of a large message are joined once."""
+    """An element that begins with `head` and has `rest` more octets."""
     length = len(head) + rest
     if length < 0x80:
         return bytes((tag, length)) + head

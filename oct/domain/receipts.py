@@ -152,7 +152,11 @@ def _count(number: int, noun: str) -> str:
 
 def _wrapped(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
-        yield from _parts(_CONTROLS.sub(" ", line).rstrip(" "))
+        clean = _CONTROLS.sub(" ", line).rstrip(" ")
+        if len(clean) <= _WIDTH:
+            yield clean
+        else:
+            yield from _parts(clean)
 
 
 def _parts(line: str) -> list[str]:

@@ -8,7 +8,7 @@ What is decided on purpose: a gzip of several members is their concatenation (RF
 after the stream are padding left by a transport and are ignored; any other trailing byte, a stream cut short or a
 failed checksum is a damaged archive. A zlib stream that wants a preset dictionary is not recognised: nobody has it.
 
-zlib-ng makes the same format as zlib in less than half the time. What comes from outside is inflated by zlib itself.
+ISA-L makes the same format as zlib, in a fifth of its time. What comes from outside is inflated by zlib itself.
 
 Sources: RFC 1950 (zlib), RFC 1952 (gzip), annex 4 §7.1 (`/ZK`).
 """
@@ -16,11 +16,11 @@ Sources: RFC 1950 (zlib), RFC 1952 (gzip), annex 4 §7.1 (`/ZK`).
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import StrEnum
 from io import BytesIO
 
-from zlib_ng import zlib_ng
+from isal import isal_zlib
 
 from oct.errors import FormatError
 
@@ -33,8 +33,8 @@ _PIECE = 64 * 1024
 _CHUNK = 1024 * 1024
 _MOST_MEMBERS = 64
 _PADDING = b"\0\r\n "
-_LEVEL = 3
-"""Of zlib-ng: a twentieth more octets than by its level 6, in two thirds of its time."""
+_LEVEL, _MEMORY = 1, 2
+"""Of ISA-L: its quick level, in so little memory that it stays in the cache."""
 
 
 class Compression(StrEnum):
@@ -77,13 +77,15 @@ def inflate(data: bytes, limit: int) -> bytes:
     return bare.getvalue()
 
 
-def deflate(pieces: Iterable[bytes | memoryview], kind: Compression) -> bytes:
+def deflate(pieces: Sequence[bytes | memoryview], kind: Compression) -> bytes:
     """The pieces compressed as one, as `kind` says; the same pieces always give the same bytes (gzip carries no date,
     no name)."""
     if kind is Compression.NONE:
         return b"".join(pieces)
     window = _GZIP_WINDOW if kind is Compression.GZIP else zlib.MAX_WBITS
-    engine = zlib_ng.compressobj(_LEVEL, zlib.DEFLATED, window)
+    engine = isal_zlib.compressobj(_LEVEL, zlib.DEFLATED, window, _MEMORY)
+    if sum(map(len, pieces)) < _CHUNK:  # a small file that begins with a piece of its own comes out two thirds larger
+        pieces = [b"".join(pieces)]
     return b"".join([*map(engine.compress, pieces), engine.flush()])
 
 

@@ -46,6 +46,10 @@ def test_pieces_are_compressed_as_one(kind: Compression) -> None:
     assert inflate(deflate(pieces, kind), LIMIT) == B2
 
 
+def test_a_small_file_is_no_larger_for_coming_in_pieces() -> None:
+    assert len(deflate([B2[:128], B2[128:]], Compression.GZIP)) == len(deflate([B2], Compression.GZIP))
+
+
 def test_gzip_carries_neither_date_nor_name() -> None:
     made = deflate([B2], Compression.GZIP)
     assert made[3] == 0
