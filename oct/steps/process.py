@@ -23,10 +23,11 @@ from oct.domain.receipts import Receipt, compose
 from oct.errors import RoutingError, StoreError, StoreRefusalError, described
 from oct.steps.claims.dloi_requests import write_answer
 from oct.steps.claims.recognition import Ledger
+from oct.steps.claims.rows import Prepared, prepare
 from oct.steps.claims.settling import Outcome, blank_receipt, known_account, settle_claims
 from oct.steps.claims.writing import Entry, write_dispatches
 from oct.steps.custody import hold_refused
-from oct.steps.texts import SealedText, TextKind, seal_text, write_text_rows
+from oct.steps.texts import SealedText, TextKind, seal_text
 from oct.steps.work.batches import by_weight
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, files, holds, messages, payloads
@@ -82,7 +83,7 @@ def _hold_with_art(workshop: Workshop, message: Message, owner: str, refusal: St
         answered = consignments.with_art(conn, [message.id])
     receipt = blank_receipt(workshop, message, snapshot.by_id[known_account(message)])
     outcome = _held(receipt, refusal.code, "Le résultat du traitement de ce message n'a pas pu être enregistré.")
-    settled = _Settled(message, outcome, _receipt(workshop, message, outcome, snapshot, answered))
+    settled = _prepared(workshop, message, outcome, snapshot, answered)
     with workshop.store.begin() as conn:
         _write(conn, workshop, [settled], owner)
 
@@ -97,7 +98,7 @@ def _process_some(workshop: Workshop, claimed: Sequence[Message], owner: str, *,
     settled = []
     for message in claimed:
         outcome = _settle(workshop, message, partial(contents.pop, message.payload_id), snapshot, presumed_new)
-        settled.append(_Settled(message, outcome, _receipt(workshop, message, outcome, snapshot, answered)))
+        settled.append(_prepared(workshop, message, outcome, snapshot, answered))
     admitted, overtaken = [], []
     with workshop.store.begin() as conn:
         ledger = Ledger(conn, [one.outcome.basis for one in settled if one.outcome.basis is not None])
@@ -112,11 +113,20 @@ def _process_some(workshop: Workshop, claimed: Sequence[Message], owner: str, *,
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """A message, what it comes to, and the text that says so to the practitioner."""
+    """A message, what it comes to, that as rows, and the text that says so to the practitioner."""
 
     message: Message
     outcome: Outcome
+    rows: Prepared
     text: SealedText
+
+
+def _prepared(
+    workshop: Workshop, message: Message, outcome: Outcome, snapshot: Snapshot, answered: Collection[int]
+) -> _Settled:
+    """All that can be made before the transaction that writes it."""
+    text = _receipt(workshop, message, outcome, snapshot, answered)
+    return _Settled(message, outcome, prepare(message, outcome.dispatch, workshop.clock()), text)
 
 
 def _settle(
@@ -162,14 +172,10 @@ def _write(conn: Connection, workshop: Workshop, settled: Sequence[_Settled], ow
     if not written:
         return
     rows = iter(files.insert_many(conn, [one.outcome.file for one in written if one.outcome.file is not None]))
-    entries = [
-        Entry(one.message, next(rows) if one.outcome.file is not None else None, one.outcome.dispatch)
-        for one in written
-    ]
-    write_dispatches(conn, workshop, entries)
+    entries = [Entry(one.rows, next(rows) if one.outcome.file is not None else None, one.text) for one in written]
+    _, art_ids = write_dispatches(conn, entries, now)
     for one in written:
         _write_rarities(conn, one, now)
-    art_ids = write_text_rows(conn, [one.text for one in written])
     told = [_event(one.message, one.outcome, art_id, now) for one, art_id in zip(written, art_ids, strict=True)]
     events.append(conn, told)
 

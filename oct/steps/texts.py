@@ -6,7 +6,6 @@ the address that the message came from (H7).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -83,11 +82,5 @@ def seal_text(
 
 def write_text_row(conn: Connection, text: SealedText) -> int:
     """Puts a text into the queue, in the caller's transaction; the id of its consignment."""
-    return write_text_rows(conn, [text])[0]
-
-
-def write_text_rows(conn: Connection, texts: Sequence[SealedText]) -> list[int]:
-    """Puts texts into the queue, all together; the ids of their consignments, in the same order."""
-    payload_ids = payloads.insert_many(conn, [text.payload for text in texts], texts[0].consignment.created_at)
-    rows = [text.consignment._replace(payload_id=row_id) for text, row_id in zip(texts, payload_ids, strict=True)]
-    return consignments.insert_many(conn, rows)
+    (row_id,) = consignments.insert_sealed(conn, [(text.consignment, text.payload)], text.consignment.created_at)
+    return row_id

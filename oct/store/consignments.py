@@ -16,7 +16,8 @@ from sqlalchemy import Connection, bindparam, exists, func, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.domain.journey import ConsignmentState
-from oct.store import leases
+from oct.store import leases, payloads
+from oct.store.payloads import NewPayload
 from oct.store.rows import columns, insert_all, update_rows
 from oct.store.tables import consignments
 
@@ -141,6 +142,14 @@ def insert_many(conn: Connection, new: Sequence[NewConsignment]) -> list[int]:
     """Write down what will be sent; the ids, in the same order."""
     rows = [(*consignment, ConsignmentState.WAITING) for consignment in new]
     return insert_all(conn, consignments, (*NewConsignment._fields, "state"), rows)
+
+
+def insert_sealed(conn: Connection, new: Sequence[tuple[NewConsignment, NewPayload]], now: int) -> list[int]:
+    """The same with the bytes to send, of which a consignment does not know the row yet."""
+    payload_ids = payloads.insert_many(conn, [payload for _, payload in new], now)
+    return insert_many(
+        conn, [one._replace(payload_id=row_id) for (one, _), row_id in zip(new, payload_ids, strict=True)]
+    )
 
 
 def claim(conn: Connection, owner: str, now: int, lease_ms: int, limit: int) -> list[Consignment]:

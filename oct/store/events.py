@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import CompoundSelect, Connection, select, union
 
@@ -53,6 +53,21 @@ class Event:
     """Whatever JSON can hold."""
 
 
+class EventRow(NamedTuple):
+    """An event as its row, `data` as JSON."""
+
+    at: int
+    kind: str
+    outcome: str
+    message_id: int | None
+    consignment_id: int | None
+    return_id: int | None
+    practitioner_id: int | None
+    insurer_id: int | None
+    actor: str
+    data: str
+
+
 _COLUMNS = columns(events, Event)
 _BESIDES_DATA = attrgetter(*Event.__match_args__[:-1])
 _WRITTEN = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
@@ -60,13 +75,23 @@ _WRITTEN = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 def append(conn: Connection, new: Sequence[Event]) -> None:
     """Write events, in their order; readings after the others."""
-    insert_tuples(conn, events, Event.__match_args__, [_row(event) for event in new if event.kind != READING])
+    append_rows(conn, [row_of(event) for event in new if event.kind != READING])
     readings = [event for event in new if event.kind == READING]
     details = [_detail(event) for event in readings]
-    rows = [_row(_without(event, detail)) for event, detail in zip(readings, details, strict=True)]
-    ids = insert_all(conn, events, Event.__match_args__, rows)
+    rows = [row_of(_without(event, detail)) for event, detail in zip(readings, details, strict=True)]
+    ids = insert_all(conn, events, EventRow._fields, rows)
     told = [{"event_id": row_id, "content": detail} for row_id, detail in zip(ids, details, strict=True)]
     insert_rows(conn, event_details, told)
+
+
+def append_rows(conn: Connection, new: Sequence[EventRow]) -> None:
+    """Write events that were made rows of before the transaction; none of them a reading."""
+    insert_tuples(conn, events, EventRow._fields, new)
+
+
+def row_of(event: Event) -> EventRow:
+    """An event as its row: CPU alone."""
+    return EventRow._make((*_BESIDES_DATA(event), _WRITTEN.encode(dict(event.data))))
 
 
 def of_message(conn: Connection, message_id: int) -> list[Event]:
@@ -96,10 +121,6 @@ def _answering(message_ids: set[int]) -> CompoundSelect[int]:
         select(returns.c.message_id).select_from(linked).where(lots.c.message_id.in_(message_ids)),
         select(lots.c.message_id).select_from(linked).where(returns.c.message_id.in_(message_ids)),
     )
-
-
-def _row(event: Event) -> tuple[Any, ...]:
-    return (*_BESIDES_DATA(event), _WRITTEN.encode(dict(event.data)))
 
 
 def _detail(event: Event) -> str:

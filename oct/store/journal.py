@@ -5,11 +5,14 @@ none. On SQLite writers take turns, so ids are committed in their order and what
 be sealed. On PostgreSQL a transaction may commit a smaller id later than its neighbours commit theirs, so each look
 seals every visible event without a leaf above a *mark*: an id up to which all are sealed and none can appear any more.
 
-Whoever holds an unseen id below M, the largest id that is seen before a turn is taken, took its transaction id before
-that id (a trigger of `events` sees to it), hence before M was committed, hence before X, the transaction id that taking
-the turn gives. Once all transactions before X have ended (`pg_snapshot_xmin`), a look that begins then and goes from
-the old mark to the end finds whatever they committed, and M becomes the mark. On a quiet server that is the very look
-that saw M, else a later one. Nobody waits: a transaction that stays open only keeps the mark back.
+Whoever holds an unseen id below M, the largest id that a snapshot shows, took its transaction id before that id (a
+trigger of `events` sees to it), hence before M was committed, hence before X, a transaction id that is given after that
+snapshot. Once all transactions before X have ended (`pg_snapshot_xmin`), a look that begins then and goes from the old
+mark to the end finds whatever they committed, and M becomes the mark. On a quiet server that is the very look that saw
+M, else a later one. Nobody waits: a transaction that stays open only keeps the mark back.
+
+A look is a transaction that only reads, so that who writes need not wait while leaves are made. They are written when
+it is found, in the transaction that writes them, that nobody else has sealed since (`take_turn`).
 
 The mark is a counter, moved in the transaction that writes the leaves below it. So neither a crash nor a dump restored
 into another cluster can part the two, and a process that starts looks from the mark on, whatever the log's length. M
@@ -19,7 +22,7 @@ long, the first one too, after the update to a version that keeps a mark.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +43,7 @@ from sqlalchemy import (
 
 from oct.store import counters
 from oct.store.conflicts import inserting
-from oct.store.rows import columns, insert_rows, values
+from oct.store.rows import columns, insert_rows, insert_tuples, values
 from oct.store.tables import (
     consignments,
     event_details,
@@ -78,15 +81,22 @@ _FIELDS = (
     events.c.data,
 )
 """What the canonical line of an event is made of, besides `seq`."""
+_NAMES = tuple(field.name for field in _FIELDS)
+_LEAF = ("seq", "event_id", "leaf")
+_TREE = select(tree_state.c.size, tree_state.c.peaks)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What who seals begins with: the tree, the mark, and the largest id of an event that was seen before."""
+class Standing:
+    """How far the log is sealed: the size and the peaks of the tree, and the mark."""
 
-    tree: Tree
+    size: int
+    peaks: bytes
     mark: int
-    newest: int
+
+    def tree(self) -> Tree:
+        """The tree, to grow."""
+        return Tree(self.size, (self.peaks[at : at + LEAF] for at in range(0, len(self.peaks), LEAF)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +113,10 @@ class Horizon:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The oldest events without a leaf, as fields of canonical lines; where to look next; the mark once they have
-    their leaves; whether there may be more."""
+    """The oldest events without a leaf, as fields of canonical lines, and the standing that they were found at; where
+    to look next; the mark once they have their leaves; whether there may be more."""
 
+    standing: Standing
     found: list[dict[str, Any]]
     horizon: Horizon
     mark: int
@@ -125,44 +136,50 @@ class Selection:
 # Sealing -----------------------------------------------------------------------------------------------------
 
 
-def take_turn(conn: Connection) -> Turn:
-    """To be asked first of all in a transaction: who else seals waits until it ends."""
-    newest = conn.execute(select(func.max(events.c.id))).scalar() or 0  # before the turn, which takes a transaction id
-    row = conn.execute(select(tree_state.c.size, tree_state.c.peaks).with_for_update()).one()
-    tree = Tree(row.size, (row.peaks[at : at + LEAF] for at in range(0, len(row.peaks), LEAF)))
-    return Turn(tree, counters.value(conn, _MARK), newest)
-
-
-def unsealed(conn: Connection, turn: Turn, horizon: Horizon, limit: int) -> Look:
-    """The oldest events without a leaf, at most `limit`, of those that this turn looks at."""
+def unsealed(conn: Connection, horizon: Horizon, limit: int) -> Look:
+    """The oldest events without a leaf, at most `limit`, of those that this look comes to; to be asked first of all in
+    a transaction that only reads."""
+    here = _standing(conn, _TREE)
     if conn.dialect.name == "sqlite":
         last = conn.execute(select(func.max(event_leaves.c.event_id))).scalar() or 0
         found = _without_leaf(conn, last, None, limit)
-        return Look(found, horizon, turn.mark, more=len(found) == limit)
-    here = horizon if horizon.reached is not None else _begun(conn, turn, horizon)
-    above = here.reached or 0
+        return Look(here, found, horizon, here.mark, more=len(found) == limit)
+    onward = horizon if horizon.reached is not None else _begun(conn, here.mark, horizon)
+    above = onward.reached or 0
     upto = _end_of_step(conn, above)
     found = _without_leaf(conn, above, upto, limit)
     reached = found[-1]["id"] if len(found) == limit else upto
-    mark = here.sure if reached is None else min(here.sure, reached)
-    return Look(found, replace(here, reached=reached), max(mark, turn.mark), more=reached is not None)
+    mark = onward.sure if reached is None else min(onward.sure, reached)
+    return Look(here, found, replace(onward, reached=reached), max(mark, here.mark), more=reached is not None)
 
 
-def _begun(conn: Connection, turn: Turn, horizon: Horizon) -> Horizon:
+def take_turn(conn: Connection, standing: Standing) -> bool:
+    """Whether the log is sealed as far as it was, and stays so until the transaction ends: who else seals waits."""
+    return _standing(conn, _TREE.with_for_update()) == standing
+
+
+def _standing(conn: Connection, tree: Select[tuple[int, bytes]]) -> Standing:
+    row = conn.execute(tree).one()
+    return Standing(row.size, row.peaks, counters.value(conn, _MARK))
+
+
+def _begun(conn: Connection, mark: int, horizon: Horizon) -> Horizon:
     """A look that begins at the mark."""
+    newest = conn.execute(select(func.max(events.c.id))).scalar() or 0
     asked = text("SELECT pg_current_xact_id()::text AS own, pg_snapshot_xmin(pg_current_snapshot())::text AS ended")
     row = conn.execute(asked).one()
     own, ended = int(row.own), int(row.ended)
     if ended >= own:
-        return Horizon(turn.newest, own, reached=turn.mark, sure=turn.newest)
+        return Horizon(newest, own, reached=mark, sure=newest)
     if ended >= horizon.xid:
-        return Horizon(turn.newest, own, reached=turn.mark, sure=horizon.seen)
-    return replace(horizon, reached=turn.mark, sure=turn.mark)
+        return Horizon(newest, own, reached=mark, sure=horizon.seen)
+    return replace(horizon, reached=mark, sure=mark)
 
 
 def _without_leaf(conn: Connection, above: int, upto: int | None, limit: int) -> list[dict[str, Any]]:
     chosen = select(*_FIELDS).select_from(events.outerjoin(messages)).where(_leafless(above, upto))
-    return [dict(row) for row in conn.execute(chosen.order_by(events.c.id).limit(limit)).mappings()]
+    rows = conn.execute(chosen.order_by(events.c.id).limit(limit)).all()
+    return [dict(zip(_NAMES, row, strict=True)) for row in rows]
 
 
 def _leafless(above: int, upto: int | None) -> ColumnElement[bool]:
@@ -188,28 +205,31 @@ def _steps(conn: Connection) -> Iterator[ColumnElement[bool]]:
         yield _leafless(above, upto)
 
 
-def move_mark(conn: Connection, turn: Turn, mark: int) -> None:
-    """Moves the mark on to an id, in the transaction that writes the leaves up to it."""
-    if mark > turn.mark:
-        counters.advance(conn, _MARK, mark - turn.mark)
-
-
-def keep_tiles(conn: Connection, limit: int) -> None:
-    """Keeps the roots of whole tiles that are not kept yet, at most `limit`: what a proof would have to hash again."""
+def tiles_to_keep(conn: Connection, limit: int) -> list[tuple[int, bytes]]:
+    """Whole tiles that are not kept yet, with their roots, at most `limit`: what a proof would have to hash again."""
     known = _tiles_kept(conn)
     some = min(sealed_count(conn) // TILE - known, limit)
-    if some > 0:
-        _, roots = tile_roots(leaves(conn, known * TILE, (known + some) * TILE))
-        rows = [{"tile": known + rank, "root": root} for rank, root in enumerate(roots)]
-        conn.execute(inserting(conn, tree_tiles).on_conflict_do_nothing(), rows)
+    _, roots = tile_roots(leaves(conn, known * TILE, (known + some) * TILE))
+    return list(enumerate(roots, known))
 
 
-def keep(conn: Connection, leaves: Iterable[tuple[int, int, bytes]], tree: Tree, head: TreeHead) -> None:
+def keep_tiles(conn: Connection, tiles: Sequence[tuple[int, bytes]]) -> None:
+    """Keeps the roots of tiles, unless somebody has meanwhile."""
+    rows = [{"tile": tile, "root": root} for tile, root in tiles]
+    conn.execute(inserting(conn, tree_tiles).on_conflict_do_nothing(), rows)
+
+
+def keep(conn: Connection, leaves: Sequence[tuple[int, int, bytes]], tree: Tree, head: TreeHead) -> None:
     """Writes leaves (seq, event id, hash), the tree they lead to and its head."""
-    rows = [{"seq": seq, "event_id": event_id, "leaf": leaf} for seq, event_id, leaf in leaves]
-    insert_rows(conn, event_leaves, rows)
+    insert_tuples(conn, event_leaves, _LEAF, leaves)
     insert_rows(conn, tree_heads, [values(head)])
     conn.execute(update(tree_state).values(size=tree.size, peaks=b"".join(tree.peaks)))
+
+
+def move_mark(conn: Connection, look: Look) -> None:
+    """Moves the mark on, in the transaction that writes the leaves up to it."""
+    if look.mark > look.standing.mark:
+        counters.advance(conn, _MARK, look.mark - look.standing.mark)
 
 
 # Reading -----------------------------------------------------------------------------------------------------
@@ -255,7 +275,7 @@ def leaves(conn: Connection, first: int, end: int) -> Iterator[bytes]:
     while first < end:
         upto = min(first + _PAGE, end)
         here = (event_leaves.c.seq >= first) & (event_leaves.c.seq < upto)
-        yield from conn.execute(select(event_leaves.c.leaf).where(here).order_by(event_leaves.c.seq)).scalars()
+        yield from conn.execute(select(event_leaves.c.leaf).where(here).order_by(event_leaves.c.seq)).scalars().all()
         first = upto
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -31,9 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.store import leases, payloads
-from oct.store.conflicts import inserting
 from oct.store.payloads import NewPayload
-from oct.store.rows import columns, update_rows, values
+from oct.store.rows import columns, insert_new, update_rows, values
 from oct.store.tables import messages
 
 
@@ -114,6 +114,7 @@ class Message:
     attempts: int
 
 
+_VALUES = attrgetter(*NewMessage.__match_args__)
 _COLUMNS = columns(messages, Message)
 _LEFT_OPEN = messages.c.lease_owner.is_not(None) & (messages.c.attempts == 0)
 _ATTEMPTS = case((_LEFT_OPEN, 1), else_=messages.c.attempts)
@@ -180,16 +181,12 @@ def _keep(conn: Connection, new: Sequence[tuple[NewMessage, NewPayload]]) -> dic
         return {}
     now = new[0][0].received_at
     payload_ids = payloads.insert_many(conn, [payload for _, payload in new], now)
-    rows = [{**values(message), "payload_id": chosen} for (message, _), chosen in zip(new, payload_ids, strict=True)]
-    found = conn.execute(
-        inserting(conn, messages)
-        .on_conflict_do_nothing()
-        .returning(messages.c.fingerprint, messages.c.id, messages.c.trace, messages.c.payload_id),
-        rows,
-    ).all()
-    for spare in set(payload_ids) - {row.payload_id for row in found}:
-        payloads.destroy(conn, spare, now)
-    return {row.fingerprint: (row.id, row.trace) for row in found}
+    rows = [(*_VALUES(message), row_id) for (message, _), row_id in zip(new, payload_ids, strict=True)]
+    found = insert_new(conn, messages, (*NewMessage.__match_args__, "payload_id"), rows, "fingerprint")
+    for (message, _), spare in zip(new, payload_ids, strict=True):
+        if message.fingerprint not in found:
+            payloads.destroy(conn, spare, now)
+    return {one.fingerprint: (found[one.fingerprint], one.trace) for one, _ in new if one.fingerprint in found}
 
 
 def insert(conn: Connection, message: NewMessage, payload: NewPayload) -> Insertion:

@@ -47,7 +47,7 @@ def insert_tuples(conn: Connection, table: Table, names: tuple[str, ...], rows: 
     if not rows:
         return
     if conn.dialect.name == "postgresql":
-        conn.exec_driver_sql(_of_arrays(table, conn.dialect, names, returning=False), _arrays(names, rows))
+        conn.exec_driver_sql(_of_arrays(table, conn.dialect, names), _arrays(names, rows))
     else:
         conn.exec_driver_sql(_of_values(table, conn.dialect, names), [*rows])
 
@@ -61,11 +61,21 @@ def insert_all(conn: Connection, table: Table, names: tuple[str, ...], rows: Tup
     if not rows:
         return []
     if conn.dialect.name == "postgresql":
-        text = _of_arrays(table, conn.dialect, names, returning=True)
+        text = f"{_of_arrays(table, conn.dialect, names)} RETURNING id"
         return sorted(conn.exec_driver_sql(text, _arrays(names, rows)).scalars())
     insert_tuples(conn, table, names, rows)
     last: int = conn.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
     return list(range(last - len(rows) + 1, last + 1))
+
+
+def insert_new(conn: Connection, table: Table, names: tuple[str, ...], rows: Tuples, key: str) -> dict[Any, int]:
+    """Insert rows but those that break a constraint since another transaction was first; the ids of the others by their
+    values of the column `key`. SQLite has one writer: who has looked knows."""
+    if conn.dialect.name == "postgresql":
+        text = f"{_of_arrays(table, conn.dialect, names)} ON CONFLICT DO NOTHING RETURNING {key}, id"
+        return {row[0]: row[1] for row in conn.exec_driver_sql(text, _arrays(names, rows))}
+    place = names.index(key)
+    return dict(zip([row[place] for row in rows], insert_all(conn, table, names, rows), strict=True))
 
 
 def update_rows(conn: Connection, statement: Update, rows: Rows) -> int:
@@ -129,13 +139,13 @@ def _of_values(table: Table, dialect: Dialect, names: tuple[str, ...]) -> str:
 
 
 @cache
-def _of_arrays(table: Table, dialect: Dialect, names: tuple[str, ...], *, returning: bool) -> str:
+def _of_arrays(table: Table, dialect: Dialect, names: tuple[str, ...]) -> str:
     """The INSERT of PostgreSQL whose parameters are the columns of all rows, in binary: their text is slow to make."""
     quoted = dialect.identifier_preparer.quote
     listed = ", ".join(quoted(name) for name in names)
     given = ", ".join(f"%({name})b::{_bare(table.c[name]).compile(dialect)}[]" for name in names)
     rows = f"SELECT {listed} FROM unnest({given}) WITH ORDINALITY AS given({listed}, place) ORDER BY place"  # noqa: S608 - names of ours
-    return f"INSERT INTO {quoted(table.name)} ({listed}) {rows}{' RETURNING id' if returning else ''}"
+    return f"INSERT INTO {quoted(table.name)} ({listed}) {rows}"
 
 
 def _bare(column: Column[Any]) -> TypeEngine[Any]:

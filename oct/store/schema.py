@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from oct.errors import StoreError
 from oct.store.engine import open_store
 
-REVISION = "0013"
+REVISION = "0014"
 """The newest migration, which this program needs. A test holds it equal to `migrations/versions`."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 SEPARATORS = (",", ":")
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=SEPARATORS, ensure_ascii=False)
 
 
 def canonical(seq: int, event: Mapping[str, Any]) -> bytes:
     """The line of an event, without its end. `event` has every other key; its `data` is JSON text."""
     fields = {**event, "seq": seq, "data": _parsed(event["data"])}
-    text = json.dumps(fields, sort_keys=True, separators=SEPARATORS, ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")
+    return _ENCODER.encode(fields).encode("utf-8", "surrogatepass")
 
 
 def _parsed(text: str) -> object:

@@ -5,6 +5,7 @@ On PostgreSQL alone: SQLite has one writer at a time, so nothing can come late t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from tests.steps.journal_rig import Journal
 
 MOST_OPEN = 3
 DEEDS = st.sampled_from(["write", "open", "commit", "give up"])
-TURNS = st.tuples(st.sampled_from(["turn", "run", "start"]), st.lists(DEEDS, max_size=3))
-"""One turn, or all of a run, or the first of a new process; and what others do between the turn and the look."""
+MEANWHILE = st.lists(DEEDS | st.just("seal"), max_size=3)
+TURNS = st.tuples(st.sampled_from(["turn", "run", "start"]), MEANWHILE, MEANWHILE)
+"""One turn, or all of a run, or the first of a new process; what others do while somebody looks, between the snapshot
+and the id that is taken after it, and what they do between the look and the turn."""
 
 
 class World:
@@ -41,24 +44,29 @@ class World:
             conn = block.__enter__()
             events.append(conn, [self.log.event(0)])
             self.open.append((block, conn))
+        elif deed == "seal":
+            self.log.another_sealer().run()
         elif self.open and deed != "open":
             block, conn = self.open.pop(0)
             if deed == "give up":
                 conn.rollback()
             block.__exit__(None, None, None)
 
-    def seal(self, how: str, meanwhile: list[str]) -> None:
-        left = iter(meanwhile)
-        look = journal.unsealed
+    def seal(self, how: str, looking: list[str], looked: list[str]) -> None:
+        def after(deeds: Iterator[str], step: Callable[..., Any]) -> Callable[..., Any]:
+            def stepped(*asked: Any) -> Any:
+                for deed in deeds:
+                    self.do(deed)
+                return step(*asked)
 
-        def looked(*asked: Any) -> journal.Look:
-            for deed in left:
-                self.do(deed)
-            return look(*asked)
+            return stepped
 
         if how == "start":
             self.log.sealer = self.log.another_sealer()
-        with patch.object(journal, "unsealed", looked):
+        with (
+            patch.object(journal, "_begun", after(iter(looking), journal._begun)),
+            patch.object(journal, "take_turn", after(iter(looked), journal.take_turn)),
+        ):
             if how == "turn":
                 self.log.sealer._seal_some()
             else:
@@ -81,7 +89,7 @@ def test_every_event_that_is_committed_is_sealed_once(postgres_url: str, tmp_pat
 
     @settings(max_examples=25, suppress_health_check=list(HealthCheck))
     @given(st.lists(DEEDS | TURNS, min_size=4, max_size=20))
-    def never_missed(deeds: list[str | tuple[str, list[str]]]) -> None:
+    def never_missed(deeds: list[str | tuple[str, list[str], list[str]]]) -> None:
         world = World(log)
         for deed in deeds:
             if isinstance(deed, str):

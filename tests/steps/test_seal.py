@@ -20,7 +20,7 @@ from oct.steps.journal import seal
 from oct.steps.journal.proof import export
 from oct.store import counters, events, journal
 from oct.store.engine import Store, open_store
-from oct.store.journal import Look, Selection
+from oct.store.journal import Horizon, Look, Selection
 from oct.store.tables import event_leaves
 from oct.trace import verify
 from oct.trace.heads import create_key
@@ -51,13 +51,30 @@ def test_events_are_sealed_in_their_order_and_only_once(log: Journal) -> None:
 def test_many_events_are_sealed_in_several_turns(log: Journal) -> None:
     log.write(4500)
     assert log.seal() == 4500
-    assert [head.size for head in log.published()] == [2000, 4000, 4500]
+    assert [head.size for head in log.published()] == [1000, 2000, 3000, 4000, 4500]
     assert log.live() == 4500
 
 
 def test_an_empty_log_holds(log: Journal) -> None:
     assert (log.seal(), log.live(published=False)) == (0, 0)
     assert "0 événements" in log.check(log.bundle(), published=False)
+
+
+def test_what_another_sealed_meanwhile_is_not_sealed_again(log: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look and the turn."""
+    log.write(3)
+    looked = journal.unsealed
+
+    def meanwhile(*asked: Any) -> Look:
+        monkeypatch.undo()
+        look = looked(*asked)
+        log.write(1)
+        assert log.another_sealer().run() == 4
+        return look
+
+    monkeypatch.setattr(journal, "unsealed", meanwhile)
+    assert log.seal() == 0
+    assert_whole(log, 4)
 
 
 def mark_of(log: Journal) -> int:
@@ -93,23 +110,45 @@ def test_an_event_that_commits_after_its_followers_is_not_missed(postgres_url: s
 def test_an_event_whose_id_was_given_while_somebody_looked_is_not_missed(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the turn and the look: its transaction is younger than the one that looks, and its follower is seen."""
+    """Its transaction is younger than the snapshot of the look, and older than the id that the look takes."""
     store = open_store(postgres_url)
     log = Journal(store, tmp_path)
     log.write(2)
     with ExitStack() as slow:
 
-        def meanwhile(*asked: Any) -> Look:
+        def meanwhile(*asked: Any) -> Horizon:
             monkeypatch.undo()
             events.append(slow.enter_context(store.begin()), [log.event(0)])
             log.write(1)
-            return journal.unsealed(*asked)
+            return journal._begun(*asked)
 
-        monkeypatch.setattr(journal, "unsealed", meanwhile)
-        assert [log.seal() for _ in range(3)] == [3, 0, 0]
+        monkeypatch.setattr(journal, "_begun", meanwhile)
+        assert [log.seal() for _ in range(3)] == [2, 1, 0]
         assert mark_of(log) <= 2
     assert log.seal() == 1
     assert_whole(log, 4)
+    store.close()
+
+
+def test_a_mark_that_another_moved_meanwhile_is_not_moved_again(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is sealed; the mark was kept back by a transaction that has given up."""
+    store = open_store(postgres_url)
+    log = Journal(store, tmp_path)
+    with store.begin() as slow:
+        events.append(slow, [log.event(0)])
+        log.write(3)
+        assert (log.seal(), mark_of(log)) == (3, 0)
+        slow.rollback()
+
+    def meanwhile(*asked: Any) -> bool:
+        monkeypatch.undo()
+        assert log.another_sealer().run() == 0
+        return journal.take_turn(*asked)
+
+    monkeypatch.setattr(journal, "take_turn", meanwhile)
+    assert (log.seal(), mark_of(log)) == (0, max(sealed_ids(log)))
     store.close()
 
 

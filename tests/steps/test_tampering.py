@@ -50,8 +50,8 @@ def recompute(log: Journal, signer: Signer) -> None:
         conn.execute(tree_heads.delete())
         conn.execute(event_leaves.delete())
         conn.execute(update(tree_state).values(size=0, peaks=b""))
+        tree = Tree()
         for head in found:
-            tree = journal.take_turn(conn).tree
             rows = journal._without_leaf(conn, 0, None, head.size - tree.size)
             leaves = [(seq, row["id"], leaf_hash(canonical(seq, row))) for seq, row in enumerate(rows, tree.size)]
             for _, _, leaf in leaves:

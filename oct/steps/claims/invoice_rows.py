@@ -25,11 +25,15 @@ def pseudonyms_in(workshop: Workshop, file: B2File) -> dict[int, bytes]:
 def invoice_rows(planned: Planned, patients: Mapping[int, bytes]) -> list[NewInvoice]:
     """The invoices of a lot, as received or as derived from it; `patients` as `pseudonyms_in` gives them."""
     ps_number, received = planned.source.ps_number, planned.source.invoices
-    pseudonyms = patients.get(planned.source.rank, b"")
-    whose = [_known(pseudonyms[at : at + LENGTH]) for at in range(0, len(received) * LENGTH, LENGTH)]
+    pseudonyms = patients.get(planned.source.rank) or NOBODY * len(received)
+    whose = [
+        None if (own := pseudonyms[at : at + LENGTH]) == NOBODY else own for at in range(0, len(pseudonyms), LENGTH)
+    ]
     if planned.derived is None:
         return [
-            NewInvoice(one.number, ps_number, one.billed, one.amo, one.amc, one.contract == CONTRACT_SPLIT, patient)
+            NewInvoice._make(
+                (one.number, ps_number, one.billed, one.amo, one.amc, one.contract == CONTRACT_SPLIT, patient)
+            )
             for one, patient in zip(received, whose, strict=True)
         ]
     by_start = dict(zip((one.start for one in received), whose, strict=True))
@@ -37,7 +41,3 @@ def invoice_rows(planned: Planned, patients: Mapping[int, bytes]) -> list[NewInv
         NewInvoice(one.number, ps_number, one.billed, one.amo, one.amc, split=True, pseudonym=by_start[one.start])
         for one in planned.derived.invoices
     ]
-
-
-def _known(pseudonym: bytes) -> bytes | None:
-    return None if pseudonym in (b"", NOBODY) else pseudonym

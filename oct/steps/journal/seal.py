@@ -1,9 +1,9 @@
 """Puts committed events under the Merkle tree, signs its head, and lets the head leave the database (J2, T1).
 
-Takes events as `store/journal.py` finds them, gives leaves and one signed head a run, in one transaction; then appends
-the heads that the file does not have yet. The hot path never waits for it. Failure: a run that could not be written is
-done again by the next; heads that cannot be published (StoreError "tetes-non-publiees") wait in the database and are
-published, all, once the file can be written.
+Takes events as `store/journal.py` finds them, makes leaves of them and one signed head a turn, and only then opens the
+transaction that writes these; at last appends the heads that the file does not have yet. The hot path never waits for
+it. Failure: a run that could not be written is done again by the next; heads that cannot be published (StoreError
+"tetes-non-publiees") wait in the database and are published, all, once the file can be written.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from oct.trace.canonical import canonical
 from oct.trace.heads import Signer, last_published, publish, turn
 from oct.trace.verify import ProofError, leaf_hash
 
-_BATCH = 2000
-"""Events of one transaction: what a writer of SQLite waits for stays short."""
+_BATCH = 1000
+"""Events of one transaction: what a writer of SQLite waits for stays short, some 3 ms."""
 _HEADS = 1000
 _TILES = 500
 """Tiles kept in one run: only a log that is older than they are has more to keep."""
@@ -46,28 +46,37 @@ class Sealer:
         while more:
             count, more = self._seal_some()
             sealed += count
-        with self._store.begin() as conn:
-            journal.keep_tiles(conn, _TILES)
+        self._keep_tiles()
         self._publish()
         return sealed
 
     def _seal_some(self) -> tuple[int, bool]:
         """One turn: how many events, and whether there may be more."""
+        with self._store.read() as conn:
+            look = journal.unsealed(conn, self._horizon, _BATCH)
+            last = journal.last_head(conn)
+        tree, leaves = look.standing.tree(), []
+        for seq, event in enumerate(look.found, tree.size):
+            leaf = leaf_hash(canonical(seq, event))
+            tree.add(leaf)
+            leaves.append((seq, event["id"], leaf))
+        now = max(self._clock(), last.at + 1 if last is not None else 0)
+        head = self._signer.sign(tree.size, now, tree.root())
         with self._store.begin() as conn:
-            ours = journal.take_turn(conn)
-            look = journal.unsealed(conn, ours, self._horizon, _BATCH)
-            if look.found:
-                tree, leaves = ours.tree, []
-                for seq, event in enumerate(look.found, tree.size):
-                    leaf = leaf_hash(canonical(seq, event))
-                    tree.add(leaf)
-                    leaves.append((seq, event["id"], leaf))
-                last = journal.last_head(conn)
-                now = max(self._clock(), last.at + 1 if last is not None else 0)
-                journal.keep(conn, leaves, tree, self._signer.sign(tree.size, now, tree.root()))
-            journal.move_mark(conn, ours, look.mark)
+            if not journal.take_turn(conn, look.standing):
+                return 0, True
+            if leaves:
+                journal.keep(conn, leaves, tree, head)
+            journal.move_mark(conn, look)
         self._horizon = look.horizon
-        return len(look.found), look.more
+        return len(leaves), look.more
+
+    def _keep_tiles(self) -> None:
+        with self._store.read() as conn:
+            tiles = journal.tiles_to_keep(conn, _TILES)
+        if tiles:
+            with self._store.begin() as conn:
+                journal.keep_tiles(conn, tiles)
 
     def _publish(self) -> None:
         try:

@@ -25,7 +25,7 @@ events = Table(
     Column("kind", String(24), nullable=False),
     Column("outcome", String(12), nullable=False),
     reference("message_id", "messages", index=True),
-    reference("consignment_id", "consignments", index=True),
+    reference("consignment_id", "consignments"),
     reference("return_id", "returns"),
     reference("practitioner_id", "practitioners"),
     reference("insurer_id", "insurers"),

@@ -121,21 +121,22 @@ consignments = Table(
     Column("reply", String(250), nullable=False, server_default=""),
     Column("stalled_at", BigInteger),  # its last try, when the server fell silent over it
     Column("gathering_key", String(64)),  # A15: files of one key leave as one; set as long as this one waits for others
-    reference("replaced_by", "consignments", index=True),  # the sending in which its lots left instead
+    reference("replaced_by", "consignments"),  # the sending in which its lots left instead
     *queue_columns(),
     Index("ix_consignments_insurer_id", "insurer_id", "id"),
-    Index("ix_consignments_practitioner_id", "practitioner_id", "id"),
 )
 
 _consignment_due = consignments.c.due_at.is_not(None)
 _consignment_leased = consignments.c.lease_until.is_not(None)
 _consignment_gathering = consignments.c.gathering_key.is_not(None)
+_consignment_returning = consignments.c.practitioner_id.is_not(None)
 for _name, _columns, _where in (
     ("ix_consignments_due", (consignments.c.due_at,), _consignment_due),
     ("ix_consignments_recipient", (consignments.c.recipient, consignments.c.due_at), _consignment_due),
     ("ix_consignments_stalled", (consignments.c.recipient,), consignments.c.stalled_at.is_not(None)),
     ("ix_consignments_leased", (consignments.c.lease_until, consignments.c.recipient), _consignment_leased),
     ("ix_consignments_gathering", (consignments.c.gathering_key, consignments.c.created_at), _consignment_gathering),
+    ("ix_consignments_practitioner_id", (consignments.c.practitioner_id, consignments.c.id), _consignment_returning),
 ):
     Index(_name, *_columns, postgresql_where=_where, sqlite_where=_where)
 
@@ -152,7 +153,7 @@ lots = Table(
     metadata,
     id_column(),
     reference("message_id", "messages", nullable=False, index=True),
-    reference("file_id", "files", index=True),
+    reference("file_id", "files"),
     Column("rank", Integer, nullable=False),  # order of arrival in the message
     Column("kind", String(3), nullable=False),
     Column("ps_number", String(9), nullable=False),
@@ -169,11 +170,11 @@ lots = Table(
     Column("amc", BigInteger, nullable=False),
     reference("insurer_id", "insurers"),
     reference("consignment_id", "consignments", index=True),
-    reference("hold_id", "holds", index=True),  # the hold it waits in
+    reference("hold_id", "holds"),  # the hold it waits in
     Column("state", String(12), nullable=False),
     Column("code", String(40), nullable=False, server_default=""),
     Column("state_at", BigInteger, nullable=False),
-    reference("first_lot_id", "lots", index=True),  # the lot that this one repeats, or that took its place
+    reference("first_lot_id", "lots"),  # the lot that this one repeats, or that took its place
     Index("ix_lots_identity", "number", "lot_date", "ps_number"),  # returns may not tell the PS (R2)
     Index("ix_lots_state", "state", "state_at"),  # silence (D1)
     Index("ix_lots_practitioner_id", "practitioner_id", "id"),
@@ -182,6 +183,8 @@ lots = Table(
 UNFINISHED = text("state IN ('held', 'sent', 'delivered', 'unanswered', 'manual')")
 """Lots that wait for somebody. An index is used only by queries that say the same, letter by letter."""
 Index("ix_lots_unfinished", lots.c.insurer_id, lots.c.state, postgresql_where=UNFINISHED, sqlite_where=UNFINISHED)
+for _column in (lots.c.hold_id, lots.c.first_lot_id):
+    Index(None, _column, postgresql_where=_column.is_not(None), sqlite_where=_column.is_not(None))
 
 invoices = Table(
     "invoices",
