@@ -33,7 +33,7 @@ _SOCKET_NAME = len("/pymp-xxxxxxxx/listener-xxxxxxxx")
 
 
 def check_places(settings: Settings) -> None:
-    """The address of the database, the folder and file of an SQLite one, the folders of the keys, that of temporary
+    """The address of the database, the folder and files of an SQLite one, the folders of the keys, that of temporary
     files."""
     check_url(settings.store.url)
     if settings.store.url.startswith(_SQLITE):
@@ -68,10 +68,12 @@ def _check_database(path: Path) -> None:
             "base-introuvable", f"Le répertoire {path.parent} n'existe pas : créez-le, ou corrigez [store] url."
         )
     folder, file = os.W_OK | os.X_OK, os.R_OK | os.W_OK
-    if not _allowed(path.parent, folder) or (path.exists() and not _allowed(path, file)):
-        raise ConfigurationError(
-            "base-inaccessible", f"La base {path} et son répertoire doivent pouvoir être lus et écrits : leurs droits ?"
-        )
+    for one in (path, path.with_suffix(".slips")):
+        if not _allowed(path.parent, folder) or (one.exists() and not _allowed(one, file)):
+            raise ConfigurationError(
+                "base-inaccessible",
+                f"Le fichier {one} et son répertoire doivent pouvoir être lus et écrits : leurs droits ?",
+            )
 
 
 def _check_temporary() -> None:

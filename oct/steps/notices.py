@@ -70,7 +70,7 @@ def note(workshop: Workshop, message: Message, owner: str) -> None:
     reason = finding if isinstance(finding, OctError) else None
     state = MessageState.PROCESSED if reason is None else MessageState.HELD
     with workshop.store.begin() as conn:
-        if isinstance(finding, _Finding) and consignments.is_leaving(conn, finding.consignment.id, now):
+        if isinstance(finding, _Finding) and _is_leaving(conn, finding.consignment):
             messages.postpone(conn, message.id, owner, now + _SOON_MS)
         elif not messages.finish(conn, message.id, owner, state, reason.code if reason is not None else "", now):
             _log.warning("bail-perdu", suivi=message.trace)
@@ -111,6 +111,13 @@ def _write(conn: Connection, message: Message, finding: _Finding, now: int) -> N
         outcome = _WITHOUT_EFFECT
     stories = (message.id, *stories_of(consignment.message_id, lots.of_consignment(conn, consignment.id)))
     events.append(conn, [_event(story, message, finding, outcome, now) for story in stories])
+
+
+def _is_leaving(conn: Connection, consignment: Consignment) -> bool:
+    """Whether somebody had it in hand and has not told of it yet, be it that his lease is over: it may have been
+    delivered without our knowing."""
+    owner, _ = consignments.leases_of(conn, [consignment.id])[consignment.id]
+    return owner is not None
 
 
 def _unanswered(conn: Connection, consignment: Consignment) -> bool:

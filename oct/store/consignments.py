@@ -279,10 +279,11 @@ def by_ids(conn: Connection, consignment_ids: Collection[int]) -> list[Consignme
     return [Consignment(*row) for row in rows]
 
 
-def is_leaving(conn: Connection, consignment_id: int, now: int) -> bool:
-    """Whether somebody has it in hand: it may have been delivered without our knowing yet."""
-    leased = select(consignments.c.id).where(consignments.c.id == consignment_id, consignments.c.lease_until >= now)
-    return conn.execute(leased).one_or_none() is not None
+def leases_of(conn: Connection, consignment_ids: Collection[int]) -> dict[int, tuple[str | None, int | None]]:
+    """Who had these consignments (ids) in hand and has not told of them, and until when (ms) nobody else may have."""
+    lease = consignments.c.id, consignments.c.lease_owner, consignments.c.lease_until
+    rows = conn.execute(select(*lease).where(consignments.c.id.in_(consignment_ids)))
+    return {row.id: (row.lease_owner, row.lease_until) for row in rows}
 
 
 def by_message_uids(conn: Connection, message_uids: Collection[str]) -> list[Consignment]:

@@ -5,7 +5,8 @@ It waits for its slip instead, and the database is told of many deliveries in on
 (`oct.steps.work.settlement`). A slip that was not settled when the process died is settled by the next one. PostgreSQL
 has no such file: there any number write at once, and a worker may come back on another machine.
 
-Fails with StoreError, as the database itself does; with ConfigurationError when the file is none of SQLite's.
+Fails with StoreError, as the database itself does; with ConfigurationError when the file is damaged, or none of
+SQLite's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oct.errors import ConfigurationError
-from oct.store.engine import WAIT_S, Store, declared
+from oct.store.engine import Store, declared
+
+_WAIT_S = 1.0
+"""How long one program of the process waits for another one, which writes for a moment only."""
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS slips (owner TEXT NOT NULL, consignment INTEGER NOT NULL, "
@@ -28,8 +32,8 @@ _SCHEMA = (
 _PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
 _WRITE = "INSERT OR REPLACE INTO slips VALUES (?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM slips WHERE owner = ? AND consignment = ?"
-_OF = "SELECT owner, consignment, at, reply, tls FROM slips WHERE substr(owner, 1, length(?1)) = ?1 ORDER BY at"
-_FORGET_OF = "DELETE FROM slips WHERE substr(owner, 1, length(?1)) = ?1"
+_READ = "SELECT owner, consignment, at, reply, tls FROM slips ORDER BY at"
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 class Slip(NamedTuple):
@@ -56,16 +60,11 @@ class Slips:
             conn.executemany(_FORGET, [(one.owner, one.consignment) for one in settled])
             conn.executemany(_WRITE, new)
 
-    def of(self, prefix: str) -> list[Slip]:
-        """Those of owners whose names begin so, oldest first."""
+    def read(self) -> list[Slip]:
+        """All that there are, oldest first."""
         with self._transaction() as conn:
-            rows = conn.execute(_OF, (prefix,))
+            rows = conn.execute(_READ)
             return [Slip(owner, consignment, at, reply, bool(tls)) for owner, consignment, at, reply, tls in rows]
-
-    def forget(self, prefix: str) -> None:
-        """Takes away those of owners whose names begin so."""
-        with self._transaction() as conn:
-            conn.execute(_FORGET_OF, (prefix,))
 
     def close(self) -> None:
         """Closes the file; it is opened again when it is needed."""
@@ -76,7 +75,7 @@ class Slips:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, declared():
+        with self._lock, declared(), self._readable():
             if self._opened is None:
                 self._opened = self._open()
             conn = self._opened
@@ -89,20 +88,26 @@ class Slips:
                 raise
 
     def _open(self) -> sqlite3.Connection:
-        conn = sqlite3.connect(self._path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
+        conn = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
         try:
             for statement in (*_PRAGMAS, _SCHEMA):
                 conn.execute(statement)
-        except sqlite3.OperationalError:
+        except sqlite3.Error:
             conn.close()
             raise
-        except sqlite3.DatabaseError:
-            conn.close()
+        return conn
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if not getattr(error, "sqlite_errorname", "").startswith(_DAMAGED):
+                raise
             raise ConfigurationError(
                 "bordereaux-illisibles",
                 f"{self._path} n'est pas lisible : mettez-le de côté ; ce qu'il disait remis partira une seconde fois.",
             ) from None
-        return conn
 
 
 def beside(store: Store) -> Slips | None:

@@ -29,7 +29,7 @@ from math import inf
 import structlog
 from sqlalchemy import Connection as Database
 
-from oct.errors import ConfigurationError, DeliveryError, StoreError, StoreRefusalError, described
+from oct.errors import ConfigurationError, DeliveryError, OctError, StoreError, StoreRefusalError, described
 from oct.smtp.client import Connection, Outgoing, Sent, unroutable
 from oct.steps.failures import BROKEN, REFUSED, hold_untold
 from oct.steps.send import record_failure, send
@@ -133,7 +133,8 @@ class Couriers:
         self.ring()
         self._thread.join()
         self._leavings.stop()
-        self._settlement.close()
+        with suppress(OctError):  # the next program finds that they are settled
+            self._settlement.close()
 
     def ring(self) -> None:
         """There may be something to send. From any thread; neither waits nor fails."""
@@ -201,6 +202,7 @@ class Couriers:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._deliveries.write()
         with suppress(StoreError):  # the next process of the same name takes up what is left
             self._settlement.settle()
             for errands in untried:
@@ -282,13 +284,13 @@ class Couriers:
     def _claim(self, courier: _Courier) -> bool:
         """Takes new errands; False when there are none."""
         workshop, pace, lane = self._workshop, self._pace, courier.lane
-        if self._leavings.waiting or lane.dry:
+        if self._leavings.waiting or lane.dry or not self._deliveries.write():
             return False
-        self._settlement.settle()
+        now = workshop.clock()
+        self._settlement.take_up(now)
         owner = f"{self._name}{next(self._claims)}"
         try:
             with workshop.store.begin() as conn:
-                now = workshop.clock()
                 limit = pace.batch * (pace.shares if lane.shared else 1)
                 claimed = lane.claim(conn, owner, now, pace.lease, limit)
         except StoreError:

@@ -49,6 +49,12 @@ class Deliveries:
             self._write_in(_LINGER_S)
         await written
 
+    def write(self) -> bool:
+        """Puts on disk what waits for it; False when that cannot be now."""
+        if self._waiting:
+            self._write()
+        return not self._waiting
+
     def _write_in(self, seconds: float) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._write)

@@ -9,6 +9,7 @@ anything or not. While something is left, nothing new is to be claimed (`waiting
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 
 from oct.errors import StoreError
@@ -30,9 +31,8 @@ class Predecessor:
     def start(self) -> None:
         """Settles what it had delivered, then takes back its leases."""
         own = f"{self.name}/"
-        settlement = Settlement(self.workshop)
-        settlement.take_up(own)
-        settlement.close()
+        with closing(Settlement(self.workshop)) as settlement:
+            settlement.take_up(self.workshop.clock(), dead=own)
         with self.workshop.store.begin() as conn:
             messages.release_leases(conn, own)
             consignments.release_leases(conn, own)

@@ -2,8 +2,9 @@
 
 On PostgreSQL, deliveries are settled when they are told. On SQLite they are on slips first (`oct.store.slips`), which
 couriers wait for, and are settled together a moment later, always before anything else is claimed: what was delivered
-stays leased until then, so nobody sends it again. What a process that died left on slips its successor settles before
-it takes back its leases.
+stays leased until then, so nobody sends it again. So is what others left on slips, once their leases are over: a
+process that died, a program that could not settle before it ended. Where no slip can be written, the database is told
+at once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import structlog
 from sqlalchemy import Connection
 
 from oct.domain.journey import LotState
-from oct.errors import StoreRefusalError
+from oct.errors import OctError, StoreRefusalError
 from oct.steps.failures import REFUSED, hold_untold
 from oct.steps.tries import told_of
 from oct.steps.workshop import Workshop
@@ -68,12 +69,16 @@ class Settlement:
     def write(self, together: Sequence[Delivery]) -> None:
         """Puts deliveries on disk, all or none. LeaseLostError and StoreRefusalError are about one of them; another
         StoreError says that nothing can be written."""
-        if self._slips is None:
-            self._settle(together)
-            return
-        self._slips.write([one.slip for one in together], self._closed)
-        self._closed.clear()
-        self._open += together
+        if self._slips is not None:
+            try:
+                self._slips.write([one.slip for one in together], self._closed)
+            except OctError as error:
+                _log.warning("bordereaux-en-panne", code=error.code)
+            else:
+                self._closed.clear()
+                self._open += together
+                return
+        self._settle(together)
 
     def settle(self) -> None:
         """Tells the database of all that it does not know yet. StoreError when it is away: then all stay open."""
@@ -87,27 +92,37 @@ class Settlement:
         self._closed += [one.slip for one in self._open]
         self._open.clear()
 
-    def take_up(self, prefix: str) -> None:
-        """Settles what is left of claims whose names begin so: who made them is dead. StoreError when the database is
-        away."""
-        if self._slips is None:
-            return
-        left = self._slips.of(prefix)
-        with self._workshop.store.read() as conn:
-            found = {one.id: one for one in consignments.by_ids(conn, [slip.consignment for slip in left])}
-        self._open = [
-            Delivery(found[slip.consignment], slip.owner, slip.at, slip.reply, slip.tls)
-            for slip in left
-            if slip.consignment in found
-        ]
+    def take_up(self, now: int, dead: str | None = None) -> None:
+        """Settles that too which others left on slips: owners whose names begin with `dead`, and those whose leases
+        are over at `now` (ms). StoreError when the database is away, ConfigurationError when the slips are damaged."""
+        if self._slips is not None:
+            ours = {*self._closed, *(one.slip for one in self._open)}
+            left = [slip for slip in self._slips.read() if slip not in ours]
+            if left:
+                self._open_again(left, now, dead)
         self.settle()
-        self._slips.forget(prefix)
-        self._closed.clear()
 
     def close(self) -> None:
-        """Nothing more will be told."""
-        if self._slips is not None:
+        """Nothing more will be told: takes the slips of what was settled away. StoreError when they stay."""
+        if self._slips is None:
+            return
+        try:
+            if self._closed:
+                self._slips.write((), self._closed)
+        finally:
             self._slips.close()
+
+    def _open_again(self, left: Sequence[Slip], now: int, dead: str | None) -> None:
+        named = [slip.consignment for slip in left]
+        with self._workshop.store.read() as conn:
+            leases = consignments.leases_of(conn, named)
+            found = {one.id: one for one in consignments.by_ids(conn, named)}
+        for slip in left:
+            owner, until = leases.get(slip.consignment, (None, None))
+            if owner != slip.owner:
+                self._closed.append(slip)
+            elif until is None or until < now or (dead is not None and owner.startswith(dead)):
+                self._open.append(Delivery(found[slip.consignment], slip.owner, slip.at, slip.reply, slip.tls))
 
     def _settle(self, together: Sequence[Delivery]) -> None:
         with self._workshop.store.begin() as conn:

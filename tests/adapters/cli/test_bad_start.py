@@ -80,6 +80,12 @@ def locked_key(folder: Path) -> str:
     return '[smtp]\ntls_certificate = "une.pem"\ntls_key = "fermee.key"\n'
 
 
+def slips(folder: Path) -> str:
+    """What is beside the database is none of ours."""
+    (folder / "oct.slips").write_bytes(b"none of ours" * 1000)
+    return ""
+
+
 BAD: dict[str, tuple[Spoil, str]] = {
     "another database": (store("mysql://oct@127.0.0.1/oct"), "L'adresse de la base doit commencer par sqlite:///"),
     "no address": (store("n'importe quoi"), "L'adresse de la base doit commencer par sqlite:///"),
@@ -103,6 +109,7 @@ BAD: dict[str, tuple[Spoil, str]] = {
     "a TLS key that is none": (tls("une.pem", "une.pem"), "ne se lisent pas (PEM attendu"),
     "a TLS key with a passphrase": (locked_key, "clé sans phrase secrète"),
     "a broker of another kind": (lambda _: '[queue]\nurl = "amqp://x"\n', '"redis://hôte:6379/0", ou rien'),
+    "slips that are none": (slips, "oct.slips n'est pas lisible : mettez-le de côté"),
     "a role on SQLite": (lambda _: "", "demande PostgreSQL"),
 }
 
@@ -162,6 +169,7 @@ def unprivileged(office: Office) -> Iterator[Office]:
     ("place", "mode", "said"),
     [
         ("oct.db", 0o444, "doivent pouvoir être lus et écrits"),
+        ("oct.slips", 0o444, "oct.slips et son répertoire doivent"),
         (".", 0o555, "doivent pouvoir être lus et écrits"),
         ("keys", 0o000, "keys ne peut pas être lu : donnez-en le droit"),
         ("keys/oct.key", 0o000, "vérifiez le fichier, ses droits"),
@@ -169,6 +177,7 @@ def unprivileged(office: Office) -> Iterator[Office]:
 )
 def test_what_may_not_be_read_or_written_is_said(place: str, mode: int, said: str, unprivileged: Office) -> None:
     path = unprivileged.folder / place
+    path.touch()
     before = path.stat().st_mode
     path.chmod(mode)
     result = unprivileged("run")

@@ -20,28 +20,16 @@ ONE, TWO, THREE = (Slip(f"embarque/{n}", 10 + n, 1_000 + n, f"250 {n}", tls=bool
 def test_what_was_written_is_read_by_the_next_process_and_forgotten_when_settled(tmp_path: Path) -> None:
     slips, after = Slips(tmp_path / "oct.slips"), Slips(tmp_path / "oct.slips")
     slips.write([TWO, ONE], [])
-    assert after.of("embarque/") == [ONE, TWO]
+    assert after.read() == [ONE, TWO]
     slips.write([THREE], [ONE])
-    assert after.of("embarque/") == [TWO, THREE]
+    assert after.read() == [TWO, THREE]
     slips.write([TWO._replace(at=5_000)], [TWO])
-    assert after.of("embarque/") == [THREE, TWO._replace(at=5_000)]
+    assert after.read() == [THREE, TWO._replace(at=5_000)]
     slips.close()
     slips.write([ONE], [])  # it is opened again
-    assert len(after.of("")) == 3
+    assert len(after.read()) == 3
     slips.close()
     after.close()
-
-
-def test_a_name_is_not_the_beginning_of_another(tmp_path: Path) -> None:
-    """Nor a pattern."""
-    slips = Slips(tmp_path / "oct.slips")
-    others = [ONE._replace(owner=name) for name in ("embarque2/1", "e%/1", "e_barque/1")]
-    slips.write([ONE, *others], [])
-    assert slips.of("embarque/") == [ONE]
-    slips.forget("e%/")
-    slips.forget("embarque/")
-    assert {one.owner for one in slips.of("")} == {"embarque2/1", "e_barque/1"}
-    slips.close()
 
 
 def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
@@ -57,7 +45,7 @@ def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
         assert process.stdout.readline() == b"written\n"
         os.kill(process.pid, signal.SIGKILL)
     slips = Slips(tmp_path / "oct.slips")
-    assert slips.of("embarque/") == [ONE]
+    assert slips.read() == [ONE]
     slips.close()
 
 
@@ -67,7 +55,7 @@ def test_all_or_none_are_written(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as failure:
         slips.write([TWO, THREE._replace(consignment=1 << 70)], [ONE])
     assert failure.value.code == "base-refus"
-    assert slips.of("") == [ONE]
+    assert slips.read() == [ONE]
     slips.close()
 
 
@@ -77,12 +65,22 @@ def test_a_place_where_nothing_can_be_written_is_an_outage(tmp_path: Path) -> No
     assert failure.value.code == "base-indisponible"
 
 
-def test_a_file_that_is_not_ours_is_named_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "oct.slips").write_bytes(b"no database at all" * 100)
-    with pytest.raises(ConfigurationError) as failure:
-        Slips(tmp_path / "oct.slips").of("")
-    assert failure.value.code == "bordereaux-illisibles"
-    assert str(tmp_path / "oct.slips") in failure.value.sentence
+@pytest.mark.parametrize("first", [0, 4096])
+def test_a_file_that_is_damaged_is_named_with_what_to_do(tmp_path: Path, first: int) -> None:
+    """From its beginning, or behind it."""
+    path = tmp_path / "oct.slips"
+    slips = Slips(path)
+    slips.write([ONE], [])
+    slips.close()
+    with path.open("r+b") as file:
+        file.seek(first)
+        file.write(b"no page of SQLite's " * 200)
+    for use in (slips.read, lambda: slips.write([TWO], [ONE])):
+        with pytest.raises(ConfigurationError) as failure:
+            use()
+        assert failure.value.code == "bordereaux-illisibles"
+        assert str(path) in failure.value.sentence
+    slips.close()
 
 
 def test_only_a_database_with_one_writer_has_slips(tmp_path: Path) -> None:
