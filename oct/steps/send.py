@@ -16,7 +16,7 @@ import structlog
 from oct.smtp.client import Outgoing, Sent
 from oct.steps.failures import failure_texts, write_failure, write_loss
 from oct.steps.hosting import deposit, due_after, is_hosted, owner_of, stand_in
-from oct.steps.tries import told_of, try_event
+from oct.steps.tries import Tried, told_of, try_event
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand
 from oct.steps.work.settlement import Delivery
@@ -61,7 +61,7 @@ def record_failure(workshop: Workshop, errand: Errand, sent: Sent) -> None:
         due_at = due_after(conn, consignment, errand.snapshot, due_at, now)
         stalled_at = now if sent.stalled else None
         if consignments.mark_retry(conn, consignment.id, errand.owner, due_at, _reply(sent), stalled_at):
-            events.append(conn, told_of(conn, consignment, "differe", _reply(sent), tls=sent.tls, now=now))
+            events.append(conn, told_of(conn, consignment, Tried.DEFERRED, _reply(sent), tls=sent.tls, now=now))
 
 
 def _record_end(workshop: Workshop, errand: Errand, sent: Sent) -> None:
@@ -70,14 +70,14 @@ def _record_end(workshop: Workshop, errand: Errand, sent: Sent) -> None:
     if owner_of(consignment, errand.snapshot) is not None:
         with workshop.store.begin() as conn:
             if stand_in(conn, workshop, consignment, errand.owner, reply):
-                events.append(conn, [try_event(consignment, "echec", reply, tls=sent.tls, now=now)])
+                events.append(conn, [try_event(consignment, Tried.FAILED, reply, tls=sent.tls, now=now)])
         return
     texts = failure_texts(workshop, consignment)
     with workshop.store.begin() as conn:
         if not consignments.mark_failed(conn, consignment.id, errand.owner, reply):
             return
         write_failure(conn, consignment, reply, texts, now)
-        events.append(conn, told_of(conn, consignment, "echec", reply, tls=sent.tls, now=now))
+        events.append(conn, told_of(conn, consignment, Tried.FAILED, reply, tls=sent.tls, now=now))
     _log.warning("remise-impossible", consignment=consignment.id, reply=sent.reply_code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 
 from sqlalchemy import Connection
 
@@ -12,8 +13,16 @@ from oct.store.consignments import GROUPED, Consignment
 from oct.store.events import Event
 
 
+class Tried(StrEnum):
+    """What a try came to."""
+
+    DELIVERED = "remis"
+    DEFERRED = "differe"
+    FAILED = "echec"
+
+
 def told_of(
-    conn: Connection, consignment: Consignment, outcome: str, reply: str, *, tls: bool, now: int
+    conn: Connection, consignment: Consignment, outcome: Tried, reply: str, *, tls: bool, now: int
 ) -> list[Event]:
     """The event of a try, in the story of its message; of files that were grouped (A15), in those of all of them."""
     event = try_event(consignment, outcome, reply, tls=tls, now=now)
@@ -23,8 +32,8 @@ def told_of(
     return [replace(event, message_id=story) for story in stories_of(consignment.message_id, carried)]
 
 
-def try_event(consignment: Consignment, outcome: str, reply: str, *, tls: bool, now: int) -> Event:
-    """The event of a try at `now` (ms): `remis`, `differe` or `echec`, with the other side's word."""
+def try_event(consignment: Consignment, outcome: Tried, reply: str, *, tls: bool, now: int) -> Event:
+    """The event of a try at `now` (ms), with the other side's word."""
     return Event(
         at=now,
         kind="remise",

@@ -18,6 +18,7 @@ import oct.domain.event_words as table
 from oct.domain.duplicates import Verdict
 from oct.domain.journey import MessageState
 from oct.steps.journal.reading import Look
+from oct.steps.tries import Tried
 from oct.store.alerts import COUNTED
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -36,6 +37,7 @@ ELSEWHERE: Mapping[tuple[str, str], Iterable[str]] = {
     ("oct.steps.deliver", "reason.code"): (ANY,),
     ("oct.steps.gather", "reason.code"): (ANY,),
     ("oct.steps.claims.writing", "detention.reason.code"): (ANY,),
+    ("oct.steps.tries", "outcome"): set(Tried),
     ("oct.steps.keeping.purge", "what.outcome"): ("acces", "journal", "factures"),
     ("oct.steps.journal.bounded", "one.kind"): ("acces", "refus"),
 }

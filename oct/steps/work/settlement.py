@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from oct.domain.journey import LotState
 from oct.errors import OctError, StoreRefusalError
 from oct.steps.failures import REFUSED, hold_untold
-from oct.steps.tries import told_of
+from oct.steps.tries import Tried, told_of
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, lots
 from oct.store.consignments import Consignment
@@ -45,7 +45,7 @@ class Delivery:
 
     def told(self, conn: Connection) -> list[Event]:
         """The trace's events of it."""
-        return told_of(conn, self.consignment, "remis", self.reply, tls=self.tls, now=self.at)
+        return told_of(conn, self.consignment, Tried.DELIVERED, self.reply, tls=self.tls, now=self.at)
 
 
 class LeaseLostError(Exception):
