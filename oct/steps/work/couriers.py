@@ -284,7 +284,7 @@ class Couriers:
     def _claim(self, courier: _Courier) -> bool:
         """Takes new errands; False when there are none."""
         workshop, pace, lane = self._workshop, self._pace, courier.lane
-        if self._leavings.waiting or lane.dry or not self._deliveries.write():
+        if self._leavings.waiting or self._deliveries.stuck or lane.dry:
             return False
         now = workshop.clock()
         self._settlement.take_up(now)
