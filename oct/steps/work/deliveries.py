@@ -37,8 +37,6 @@ class Deliveries:
         self._busy = busy
         self._waiting: list[_Told] = []
         self._timer: asyncio.TimerHandle | None = None
-        self.stuck = False
-        """Whether something waits that could not be written."""
 
     async def record(self, delivery: Delivery) -> None:
         """Returns when it is on disk, or when there is nothing to write because the lease was lost."""
@@ -64,7 +62,6 @@ class Deliveries:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.stuck = False
         together, self._waiting = self._waiting, []
         self._write_those(together)
 
@@ -80,7 +77,6 @@ class Deliveries:
         except StoreError as error:
             _log.warning("remise-a-noter", code=error.code, count=len(together))
             self._waiting += together
-            self.stuck = True
             self._write_in(_PAUSE_S)
         except Exception as error:  # noqa: BLE001 - handed to those who wait, who know what to do
             _tell(together, error)
