@@ -284,9 +284,10 @@ class Couriers:
     def _claim(self, courier: _Courier) -> bool:
         """Takes new errands; False when there are none."""
         workshop, pace, lane = self._workshop, self._pace, courier.lane
-        if self._leavings.waiting or lane.dry or not self._deliveries.write():
-            return False
         now = workshop.clock()
+        late = any(one.errand is not None and now > one.errand.until for one in self._crew)
+        if self._leavings.waiting or lane.dry or late:  # what somebody has in hand is not to be claimed
+            return False
         self._settlement.take_up(now)
         owner = f"{self._name}{next(self._claims)}"
         try:

@@ -49,11 +49,10 @@ class Deliveries:
             self._write_in(_LINGER_S)
         await written
 
-    def write(self) -> bool:
-        """Puts on disk what waits for it; False when that cannot be now."""
+    def write(self) -> None:
+        """Puts on disk at once what waits for others, if it can be."""
         if self._waiting:
             self._write()
-        return not self._waiting
 
     def _write_in(self, seconds: float) -> None:
         if self._timer is None:
