@@ -22,6 +22,7 @@ import structlog
 from celery import signals
 
 from oct.bootstrap import open_workshop, runner
+from oct.openers import pass_over_what_is_there
 from oct.settings import Settings
 from oct.steps.work.runner import Runner
 from oct.steps.workshop import Workshop
@@ -118,7 +119,9 @@ def _serve(settings: Settings, name: str, prepare: Callable[[], None], telling: 
 
 def _open_runner(settings: Settings, name: str) -> Runner:
     """A runner for one process of the pool: its name begins like its parent's, which takes back all its leases."""
-    return runner(settings, open_workshop(settings), f"{name}/{os.getpid()}", ready=lambda: None)
+    made = runner(settings, open_workshop(settings), f"{name}/{os.getpid()}", ready=lambda: None)
+    pass_over_what_is_there()
+    return made
 
 
 def _tell(telling: Connection) -> None:

@@ -81,6 +81,7 @@ def run(
 async def _serve(read: Callable[[], Settings], role: Role, given: str, prepare: Callable[[], None]) -> None:
     from oct.bootstrap import alone
     from oct.generations import Generations
+    from oct.openers import pass_over_what_is_there
     from oct.surroundings import check_places
 
     settings = read()
@@ -91,6 +92,7 @@ async def _serve(read: Callable[[], Settings], role: Role, given: str, prepare: 
         calls = _Calls()
         process = Generations(name, read, partial(_build, role=role, prepare=prepare))
         await process.start(settings)
+        pass_over_what_is_there()
         print(f"Prêt : {_opened(settings, role, process.program)}", flush=True)
         while await calls.reload():
             if await process.reload():
