@@ -30,6 +30,7 @@ from oct.errors import StoreError, described
 from oct.settings import Settings
 from oct.steps.workshop import Workshop
 from oct.store import messages
+from oct.store.engine import Store
 
 _log = structlog.get_logger()
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -37,6 +38,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _LOOK_S = 1.0
 _PAUSE_S = 0.5
 """Before an opener that died is replaced."""
+_NICE = 5
 _GRACE_S = 5.0
 """What a clean stop leaves to the messages in hand (P5: 10 s in all)."""
 
@@ -49,6 +51,13 @@ def pass_over_what_is_there() -> None:
     """What a process has loaded by now stays: full collections of garbage, of 60 ms each, no longer look at it."""
     gc.collect()
     gc.freeze()
+
+
+def give_way(store: Store) -> None:
+    """On PostgreSQL a process that opens gives way to those that receive and send: what was opened leaves before more
+    is opened. On SQLite they would wait for it, for it takes the one writer's turn."""
+    if store.dialect == "postgresql":
+        os.nice(_NICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +213,7 @@ def _serve(settings: Settings, name: str, prepare: Callable[[], None], line: _Li
         within=partial(_alarmed, min(settings.queue.time_limit, settings.worker.lease) / 1000),
     )
     pass_over_what_is_there()
+    give_way(workshop.store)
     hand.start()
     with contextlib.suppress(EOFError, OSError):
         while True:

@@ -22,7 +22,7 @@ import structlog
 from celery import signals
 
 from oct.bootstrap import open_workshop, runner
-from oct.openers import pass_over_what_is_there
+from oct.openers import give_way, pass_over_what_is_there
 from oct.settings import Settings
 from oct.steps.work.runner import Runner
 from oct.steps.workshop import Workshop
@@ -119,8 +119,10 @@ def _serve(settings: Settings, name: str, prepare: Callable[[], None], telling: 
 
 def _open_runner(settings: Settings, name: str) -> Runner:
     """A runner for one process of the pool: its name begins like its parent's, which takes back all its leases."""
-    made = runner(settings, open_workshop(settings), f"{name}/{os.getpid()}", ready=lambda: None)
+    workshop = open_workshop(settings)
+    made = runner(settings, workshop, f"{name}/{os.getpid()}", ready=lambda: None)
     pass_over_what_is_there()
+    give_way(workshop.store)
     return made
 
 

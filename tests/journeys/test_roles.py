@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import poplib
 import re
 import ssl
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ from tests.journeys.crowd import crowd, judged, stopped
 from tests.journeys.fleet import Fleet
 from tests.journeys.golden import OCT
 from tests.journeys.practice import BOURG, PONT, practice
-from tests.journeys.waiting import PATIENCE_S
+from tests.journeys.waiting import PATIENCE_S, until
 from tests.journeys.world import commanded, free_port, operate
 
 SEED = 20_261_200
@@ -93,6 +95,16 @@ def test_the_hosted_mailboxes_have_a_role_of_their_own(fleet: Fleet, mailboxes: 
         client.quit()
     assert pont.address not in [arrival.rcpt_to for arrival in fleet.outside.arrivals]
     operate(fleet.directory, "ps", "set", PONT.number, "--return", "smtp")
+
+
+def test_who_opens_gives_way_to_who_receives_and_sends(fleet: Fleet) -> None:
+    """Two workers of two openers each; whatever else runs keeps its priority."""
+
+    def priorities() -> Counter[int]:
+        return Counter(os.getpriority(os.PRIO_PROCESS, pid) for pid in fleet.processes())
+
+    until("all that open gave way", lambda: priorities()[os.nice(0) + 5] == 4)
+    assert priorities()[os.nice(0)] >= len(ROLES)
 
 
 def test_a_door_and_a_worker_that_are_killed_lose_nothing_without_a_broker(fleet: Fleet) -> None:

@@ -146,7 +146,7 @@ def workshop(tmp_path: Path, database_url: str) -> Iterator[Workshop]:
         yield pieces.workshop
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deeds=st.lists(st.tuples(DEEDS, st.integers(0, 11)), min_size=20, max_size=50))
 def test_each_sending_arrives_and_is_told_as_often_as_it_was_asked_for(
     workshop: Workshop, deeds: list[tuple[str, int]]
