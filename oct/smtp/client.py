@@ -101,6 +101,7 @@ class Connection:
         self._dialogue: Dialogue | None = None
         self._in_clear = route.tls is TlsPolicy.NONE
         self._unfinished = False
+        self._given_up = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,18 +118,21 @@ class Connection:
             self._dialogue = None
 
     def give_up(self) -> None:
-        """End the connection at once, whatever is on its way: it is cut for whoever sends on it."""
+        """End the connection at once, whatever is on its way: it is cut for whoever sends on it, be it that it is just
+        being opened."""
+        self._given_up = True
         if self._dialogue is not None:
             self._dialogue.close()
 
     async def send(self, message: Outgoing) -> Sent:
         """Hand over one message and say what became of it. FormatError when SMTP cannot carry it as it is."""
         check_sendable(message)
+        self._given_up = False
         reused = self._dialogue is not None
         try:
             outcome = await self._try(message)
         except _LostBeforeDataError as lost:
-            outcome = await self._try_again(message) if reused else lost.outcome
+            outcome = await self._try_again(message) if reused and not self._given_up else lost.outcome
         tls = self._dialogue is not None and self._dialogue.is_secured
         if outcome.code in (0, 421) or not self._is_open():
             self._hang_up()
@@ -180,10 +184,13 @@ class Connection:
                 await self._wrap(self._dialogue)
             except FAILURES:
                 self._hang_up()
-                if route.tls is TlsPolicy.REQUIRED:
+                if route.tls is TlsPolicy.REQUIRED or self._given_up:
                     raise
                 self._in_clear = True
                 return await self._opened()
+            if self._given_up:
+                self._hang_up()
+                raise ConnectionResetError("given up")
         return self._dialogue
 
     async def _wrap(self, dialogue: Dialogue) -> None:

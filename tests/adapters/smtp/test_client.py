@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import trustme
@@ -369,6 +369,53 @@ def test_a_server_that_falls_silent_while_tls_begins_is_silent() -> None:
         assert lasting.send(outgoing()) == Sent(
             1, 0, "delai depasse", False, permanent=False, delivered=False, silent=True
         )
+
+
+@pytest.mark.parametrize("stage", ["CONNECT", "EHLO", "MAIL"])
+def test_what_is_given_up_while_nobody_answers_does_not_leave_afterwards(stage: str) -> None:
+    """P2: by then its lease may be another's. A connection that was there before is not opened anew either."""
+    heard, dialogues = list[bytes](), list[asyncio.Task[None]]()
+    silent, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        verb = b"CONNECT"
+        while verb:
+            if verb == stage.encode() and (stage != "MAIL" or heard):
+                silent.set()
+                await goes_on.wait()
+            writer.write({b"CONNECT": b"220 la\r\n", b"DATA": b"354 allez\r\n"}.get(verb, b"250 ok\r\n"))
+            if verb == b"DATA":
+                heard.append(await reader.readuntil(b"\r\n.\r\n"))
+                writer.write(b"250 ok\r\n")
+            verb = b""
+            with suppress(ConnectionError):
+                verb = (await reader.readline())[:4]
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        dialogues.append(asyncio.create_task(answer(reader, writer)))
+
+    async def attempt() -> Sent:
+        server = await asyncio.start_server(converse, "127.0.0.1", 0)
+        async with server:
+            route = Route("127.0.0.1", server.sockets[0].getsockname()[1], TlsPolicy.NONE)
+            lasting = Connection(route, helo="oct.test", tls=ssl.create_default_context(), timeout_seconds=5)
+            if stage == "MAIL":
+                assert (await lasting.send(outgoing())).delivered
+            sending = asyncio.create_task(lasting.send(outgoing(2)))
+            await silent.wait()
+            lasting.give_up()
+            goes_on.set()
+            sent = await sending
+            lasting.close()
+            await asyncio.gather(*dialogues)
+            return sent
+
+    sent = asyncio.run(attempt())
+    assert (sent.delivered, sent.reply_text) == (False, "connexion coupee")
+    assert len(heard) == (stage == "MAIL")
 
 
 def test_no_tls_means_none(opens: Opener, tls: ssl.SSLContext) -> None:
