@@ -53,7 +53,8 @@ from oct.steps.keeping.purge import Limits
 from oct.steps.mailbox import HostedMailboxes
 from oct.steps.register.sign_in import SignIn, SignInRules
 from oct.steps.register.turned_away import TurnedAway
-from oct.steps.work.couriers import Connect, Couriers, Round
+from oct.steps.work.couriers import Couriers, Round
+from oct.steps.work.crew import Connect
 from oct.steps.work.runner import Pace, Runner, Within
 from oct.steps.workshop import QuarantineBounds, Rules, Workshop
 from oct.store.engine import Store, open_store

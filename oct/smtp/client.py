@@ -94,7 +94,7 @@ class Connection:
     """
 
     def __init__(self, route: Route, *, helo: str, tls: ssl.SSLContext, timeout_seconds: float = 60) -> None:
-        self._route = route
+        self.route = route
         self._helo = helo
         self._verifying = require_modern(tls)
         self._timeout_seconds = timeout_seconds
@@ -176,7 +176,7 @@ class Connection:
         """The open connection, or a new one, greeted and wrapped as the policy says."""
         if self._dialogue is None:
             self._unfinished = False
-            route = self._route
+            route = self.route
             self._dialogue = await Dialogue.open(
                 route.host, route.port, helo=self._helo, reply_seconds=self._timeout_seconds
             )
@@ -197,7 +197,7 @@ class Connection:
         """STARTTLS when the policy wants it. A peer that cannot give what is required is a temporary failure."""
         if self._in_clear:
             return
-        required = self._route.tls is TlsPolicy.REQUIRED
+        required = self.route.tls is TlsPolicy.REQUIRED
         if "starttls" not in dialogue.extensions:
             if required:
                 raise ssl.SSLError("STARTTLS not offered")

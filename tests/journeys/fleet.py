@@ -39,7 +39,7 @@ class Fleet:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         lines = {
             "oct": 'number = "552100554"\naddress = "oct@concentrateur.example"\nname = "Concentrateur essai"',
-            "delivery": f'relay = "127.0.0.1:{self.outside.port}"\nretry = {RETRY}',
+            "delivery": f"{self.outside.delivery}\nretry = {RETRY}",
             "store": f'url = "{url}"\npool_size = 5',
             "worker": 'sweep = "500ms"',
         } | sections

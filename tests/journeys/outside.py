@@ -1,6 +1,7 @@
-"""Everything outside the concentrator, behind one relay: the insurers' mailboxes and the practitioners'.
+"""Everything outside the concentrator: the insurers' mailboxes and the practitioners', behind one relay or two servers.
 
-Whatever it is sent is kept, to whatever address, so that a test sees what should not have left too. Insurers open
+Whatever a relay is sent is kept, to whatever address, so that a test sees what should not have left too; what is said
+to a server that is not the recipient's own is noted. Insurers open
 their mail with the openssl command where few messages are judged closely, else with the library, which costs less.
 """
 
@@ -25,13 +26,21 @@ from tests.journeys.golden import key_pairs
 LAYOUTS = Layouts.from_toml(built_in("layouts.toml"))
 
 
-class Outside:
-    """An SMTP server that takes mail for all; the insurers have the golden keys."""
+_INSURERS = "rss.fr"
 
-    def __init__(self, judge: Judge) -> None:
+
+class Outside:
+    """An SMTP server that takes mail for all, or, `apart`, all but that for insurers, who have one of their own. They
+    have the golden keys."""
+
+    def __init__(self, judge: Judge, *, apart: bool = False) -> None:
         self._judge = judge
+        self._apart = apart
         self._keys = {name: key for name, key in key_pairs().items() if "@" in name}
-        self._reception = Reception(self, serves=lambda _: True)
+        self._relay = Reception(self, serves=self._is_for_relay)
+        self._insurers = Reception(self, serves=self._is_for_insurers)
+        self._insurers.temper = self._relay.temper
+        self._strays: list[str] = []
         self._arriving: list[Arrival] = []
         self._arrivals: list[Arrival] = []
         self._lock = threading.Lock()
@@ -39,12 +48,19 @@ class Outside:
 
     @property
     def port(self) -> int:
-        return self._reception.port
+        """Where the relay listens."""
+        return self._relay.port
+
+    @property
+    def delivery(self) -> str:
+        """The settings that lead here, lines of the section `delivery`."""
+        relay = f'relay = "127.0.0.1:{self.port}"'
+        return f'{relay}\nroutes = {{ "{_INSURERS}" = "127.0.0.1:{self._insurers.port}" }}' if self._apart else relay
 
     @property
     def temper(self) -> Temper:
         """To make it refuse, greylist or cut, for one address or for all."""
-        return self._reception.temper
+        return self._relay.temper
 
     @property
     def arrivals(self) -> list[Arrival]:
@@ -85,10 +101,24 @@ class Outside:
             self._arriving = []
 
     def start(self) -> None:
-        self._reception.start()
+        self._relay.start()
+        self._insurers.start()
 
     def stop(self) -> None:
-        self._reception.stop()
+        """Nobody was named to another server than his own."""
+        self._relay.stop()
+        self._insurers.stop()
+        assert not self._strays
+
+    def _is_for_relay(self, address: str) -> bool:
+        if self._apart and address.endswith(f".{_INSURERS}"):
+            self._strays.append(address)
+        return True
+
+    def _is_for_insurers(self, address: str) -> bool:
+        if not address.endswith(f".{_INSURERS}"):
+            self._strays.append(address)
+        return True
 
 
 def text_of(letter: Letter) -> str:

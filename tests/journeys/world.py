@@ -107,7 +107,7 @@ class World:
         lines = {
             "oct": 'number = "552100554"\naddress = "oct@concentrateur.example"\nname = "Concentrateur essai"',
             "smtp": f'listen = ["127.0.0.1:{self.port}"]',
-            "delivery": f'relay = "127.0.0.1:{self.outside.port}"\nretry = {RETRY}',
+            "delivery": f"{self.outside.delivery}\nretry = {RETRY}",
             "worker": 'sweep = "200ms"\nprocesses = 1',
         }
         lines |= {name: f"{lines.get(name, '')}\n{more}" for name, more in sections.items()}
@@ -212,7 +212,7 @@ def running(
 ) -> Iterator[World]:
     """A world that runs, from a copy of an installation; `judge` opens what insurers get."""
     shutil.copytree(template, directory)
-    outside = Outside(judge)
+    outside = Outside(judge, apart=True)
     outside.start()
     world = World(directory, launcher, outside)
     try:

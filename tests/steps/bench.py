@@ -28,7 +28,8 @@ from oct.simulators.temper import Temper
 from oct.smtp.transaction import Reply, Transaction
 from oct.steps.receive import Receiver
 from oct.steps.send import send
-from oct.steps.work.couriers import Connect, Couriers, Round
+from oct.steps.work.couriers import Couriers, Round
+from oct.steps.work.crew import Connect
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errands
 from oct.steps.work.runner import Pace, Runner

@@ -18,9 +18,12 @@ from oct.bootstrap import connector
 from oct.domain.journey import ConsignmentState
 from oct.errors import DeliveryError
 from oct.settings import load
+from oct.simulators.reception import Reception
 from oct.smtp.client import Connection
+from oct.smtp.dialogue import Dialogue
 from oct.steps.work import couriers as module
-from oct.steps.work.couriers import Connect, Couriers, Round
+from oct.steps.work.couriers import Couriers, Round
+from oct.steps.work.crew import Connect
 from oct.steps.work.errands import Errands
 from oct.steps.workshop import Workshop
 from oct.store import consignments, holds, payloads
@@ -29,7 +32,7 @@ from oct.store.tables import consignments as table
 from oct.store.tables import events as told
 from tests.adapters.store.arrivals import arrive
 from tests.journeys.waiting import until
-from tests.steps.bench import Bench, bench
+from tests.steps.bench import Bench, Outside, bench
 from tests.steps.refusing import refuse, unable_to_tell
 from tests.steps.resending_rig import Hand
 
@@ -332,6 +335,62 @@ def test_a_bell_brings_them_out(pieces: Bench, connect: Connect) -> None:
         until("it left", lambda: bool(pieces.outside.of(recipient)))  # noqa: B023 - called at once
     couriers.stop()
     assert {one.state for one in rows(pieces.workshop)} == {ConsignmentState.DELIVERED}
+
+
+@pytest.mark.parametrize("senders", [1, SENDERS])
+def test_each_message_goes_to_the_server_of_its_own_recipient(pieces: Bench, tmp_path: Path, senders: int) -> None:
+    """A courier goes on from one recipient to the next: their servers may differ, and the first takes anything."""
+    insurers = Outside()
+    addresses = [f"caisse{rank}@{rank}.rss.fr" for rank in range(5)]
+    everybody = [*OTHERS, *addresses]
+    everybody[::2], everybody[1::2] = everybody[:7], everybody[7:]
+    with Reception(insurers, serves=lambda _: True) as reception:
+        file = tmp_path / "oct.toml"
+        file.write_text(f'{file.read_text()}routes = {{ "rss.fr" = "127.0.0.1:{reception.port}" }}\n')
+        pace = Round(senders, 50, 4, 10 * MINUTE, look=200, one_relay=False)
+        consign(pieces.workshop, everybody)
+        couriers = Couriers(pieces.workshop, connector(load(file, {}).settings), pace, "essai/")
+        couriers.start()
+        until("all left", lambda: len(pieces.outside.letters) + len(insurers.letters) == len(everybody))
+        couriers.stop()
+    assert sorted(letter.rcpt_to for letter in insurers.letters) == addresses
+    assert sorted(letter.rcpt_to for letter in pieces.outside.letters) == OTHERS
+    assert {one.state for one in rows(pieces.workshop)} == {ConsignmentState.DELIVERED}
+
+
+def test_recipients_of_one_server_share_a_connection(
+    pieces: Bench, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of caisses may lie behind one address."""
+    opened = count()
+    open_one = Dialogue.open
+
+    async def counted(host: str, port: int, *, helo: str, reply_seconds: float) -> Dialogue:
+        next(opened)
+        return await open_one(host, port, helo=helo, reply_seconds=reply_seconds)
+
+    monkeypatch.setattr(Dialogue, "open", counted)
+    consign(pieces.workshop, OTHERS)
+    pace = Round(1, 50, 4, 10 * MINUTE, look=200, one_relay=False)
+    work_off(Couriers(pieces.workshop, connect, pace, "essai/"))
+    assert sorted(letter.rcpt_to for letter in pieces.outside.letters) == OTHERS
+    assert next(opened) == 1
+
+
+def test_a_server_that_is_found_too_late_is_not_told_anything(pieces: Bench, clock: Hand, connect: Connect) -> None:
+    """The lease may be somebody else's by then."""
+    workshop = replace(pieces.workshop, clock=clock)
+    consign(workshop, [SILENT, SILENT])
+    clock.now += SECOND
+
+    async def slow(recipient: str) -> Connection:
+        clock.now += 10 * MINUTE
+        return await connect(recipient)
+
+    asyncio.run(crew(workshop, slow, one_relay=False).work_off())
+    assert not pieces.outside.letters
+    assert {one.state for one in rows(workshop)} == {ConsignmentState.WAITING}
+    assert leased(workshop) == 0
 
 
 def test_a_domain_without_a_server_is_tried_again_like_a_server_that_is_away(pieces: Bench, clock: Hand) -> None:

@@ -14,7 +14,8 @@ from oct.domain.journey import ConsignmentState
 from oct.settings import load
 from oct.steps.work import couriers as couriers_module
 from oct.steps.work import deliveries as deliveries_module
-from oct.steps.work.couriers import Connect, Couriers, Round
+from oct.steps.work.couriers import Couriers, Round
+from oct.steps.work.crew import Connect
 from oct.steps.work.settlement import Settlement
 from oct.steps.workshop import Workshop
 from oct.store.engine import Store

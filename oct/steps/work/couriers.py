@@ -2,8 +2,9 @@
 
 A courier takes one errand after the other and waits, with what it delivered, for the commit that it shares with its
 neighbours. When everything leaves through one relay, all couriers work off the same errands, whoever they are for;
-else each has those of one recipient to itself. New errands are claimed when there are none left, and looked for when
-the bell is rung and every `look`.
+else each has those of one recipient to itself, and keeps its connection for the next recipient only when the same
+server serves both (`crew`). New errands are claimed when there are none left, and looked for when the bell is rung and
+every `look`.
 
 Whoever does not answer keeps nobody else waiting (P4): after a second another courier works in the place of the one
 that waits; what is for the same recipient is put aside; and once the relay fell silent over a recipient, whatever
@@ -19,43 +20,34 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from math import inf
 
 import structlog
-from sqlalchemy import Connection as Database
 
 from oct.errors import ConfigurationError, DeliveryError, OctError, StoreError, StoreRefusalError, described
-from oct.smtp.client import Connection, Outgoing, Sent, unroutable
+from oct.smtp.client import Outgoing, Sent, unroutable
 from oct.steps.failures import BROKEN, REFUSED, hold_untold
 from oct.steps.send import record_failure, send
+from oct.steps.work.crew import Connect, Courier, Lane, lanes
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand, Errands, hand_back
 from oct.steps.work.leavings import Leavings
 from oct.steps.work.settlement import Settlement
 from oct.steps.work.threads import ThreadEach
 from oct.steps.workshop import Workshop
-from oct.store import consignments
-from oct.store.consignments import Consignment
 
 _log = structlog.get_logger()
 _QUIET_S = 1.0
 """After so long without an answer somebody else works in a courier's place."""
 _PATROL_S = 0.25
-_SPACING_S = 1.0
-"""Between two looks for what waits for recipients that stalled."""
 _MOST_QUIET = 8
 """Couriers without an answer on a lane, for each of those at work."""
 _GRACE_S = 5.0
 """What a clean stop leaves to the exchanges that are open (P5: 10 s in all)."""
-
-Connect = Callable[[str], Awaitable[Connection]]
-"""Finds the way to a recipient's address. DeliveryError when there is none."""
-_Claim = Callable[[Database, str, int, int, int], list[Consignment]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +64,6 @@ class Round:
     one_relay: bool
 
 
-@dataclass(slots=True, eq=False)
-class _Lane:
-    """One way of claiming, and those who work so. `errands` are those of all when they are `shared`; `dry`: nothing was
-    found since somebody said that there may be something (`wanted`)."""
-
-    claim: _Claim
-    shared: bool
-    errands: Errands
-    spacing: float = 0.0
-    hands: int = 0
-    wanted: bool = True
-    dry: bool = True
-    looked_at: float = 0.0
-    aside: dict[str, list[Errand]] = field(default_factory=lambda: defaultdict(list))
-
-
-@dataclass(slots=True, eq=False)
-class _Courier:
-    """One connection and what is on it. `errand` is what it has in hand, until that is told; `since` the loop's time at
-    which the exchange began, `inf` when there is none."""
-
-    lane: _Lane
-    errands: Errands
-    connection: Connection | None = None
-    errand: Errand | None = None
-    since: float = inf
-    quiet: bool = False
-
-
 class Couriers:
     """`name` begins the names of their claims, and no other running process has it."""
 
@@ -113,8 +76,8 @@ class Couriers:
         self._leavings = Leavings(workshop.store)
         self._settlement = Settlement(workshop)
         self._deliveries = Deliveries(self._settlement.write, self._busy)
-        self._lanes = self._laid_out()
-        self._crew: set[_Courier] = set()
+        self._lanes = lanes(workshop, one_relay=pace.one_relay)
+        self._crew: set[Courier] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._quiet: Counter[str] = Counter()
         self._carried = 0
@@ -154,15 +117,6 @@ class Couriers:
         self._settlement.settle()
         return self._carried > before
 
-    def _laid_out(self) -> list[_Lane]:
-        nothing = Errands(self._workshop, (), "")
-        if not self._pace.one_relay:
-            return [_Lane(consignments.claim, shared=False, errands=nothing)]
-        return [
-            _Lane(consignments.claim_any, shared=True, errands=nothing),
-            _Lane(consignments.claim_stalled, shared=False, errands=nothing, spacing=_SPACING_S),
-        ]
-
     def _busy(self) -> int:
         return sum(lane.hands for lane in self._lanes)
 
@@ -189,7 +143,7 @@ class Couriers:
                 await asyncio.wait_for(self._rung.wait(), _PATROL_S if restless else next_look - now)
         await self._go_home()
 
-    def _look(self, lane: _Lane, now: float) -> None:
+    def _look(self, lane: Lane, now: float) -> None:
         """Sends somebody to look for errands when that is wanted, and not too soon after the last look."""
         if lane.wanted and now >= lane.looked_at + lane.spacing:
             lane.wanted, lane.dry, lane.looked_at = False, False, now
@@ -211,16 +165,16 @@ class Couriers:
                 for recipient in list(lane.aside):
                     self._resume(lane, recipient)
 
-    def _hire(self, lane: _Lane) -> None:
+    def _hire(self, lane: Lane) -> None:
         if lane.hands < self._pace.senders and not lane.dry and not self._stopping:
             lane.hands += 1
-            courier = _Courier(lane, Errands(self._workshop, (), ""))
+            courier = Courier(lane, Errands(self._workshop, (), ""))
             self._crew.add(courier)
             task = asyncio.get_running_loop().create_task(self._work(courier))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, courier: _Courier) -> None:
+    async def _work(self, courier: Courier) -> None:
         """The life of a courier: until there are no errands, or somebody else has its place."""
         lane = courier.lane
         try:
@@ -238,9 +192,9 @@ class Couriers:
         finally:
             self._crew.remove(courier)
             lane.hands -= not courier.quiet
-            self._hang_up(courier)
+            courier.hang_up()
 
-    def _leave(self, courier: _Courier) -> None:
+    def _leave(self, courier: Courier) -> None:
         """The database went away from this courier: nobody goes on with what was claimed, but for what others have in
         hand."""
         lane = courier.lane
@@ -255,12 +209,12 @@ class Couriers:
         for owner in owners - {""}:
             self._leavings.leave(owner, self._in_hand(but=courier))
 
-    def _in_hand(self, *, but: _Courier) -> frozenset[int]:
+    def _in_hand(self, *, but: Courier) -> frozenset[int]:
         """What the others will tell of themselves, and what the database has yet to be told."""
         others = (one.errand for one in self._crew if one is not but)
         return self._settlement.open | {errand.consignment.id for errand in others if errand is not None}
 
-    def _next(self, courier: _Courier) -> Errand | None:
+    def _next(self, courier: Courier) -> Errand | None:
         lane, is_new = courier.lane, False
         while True:
             errands = lane.errands if lane.shared else courier.errands
@@ -281,7 +235,7 @@ class Couriers:
             else:
                 return errand
 
-    def _claim(self, courier: _Courier) -> bool:
+    def _claim(self, courier: Courier) -> bool:
         """Takes new errands; False when there are none."""
         workshop, pace, lane = self._workshop, self._pace, courier.lane
         now = workshop.clock()
@@ -305,11 +259,11 @@ class Couriers:
             courier.errands = errands
         return bool(claimed)
 
-    async def _carry(self, courier: _Courier, errand: Errand) -> None:
+    async def _carry(self, courier: Courier, errand: Errand) -> None:
         async def way(message: Outgoing) -> Sent:
             courier.since = asyncio.get_running_loop().time()
             try:
-                return await self._hand_over(courier, message)
+                return await self._hand_over(courier, errand, message)
             finally:
                 courier.since = inf
                 if courier.quiet:
@@ -325,30 +279,23 @@ class Couriers:
             raise
         except Exception as surprise:  # noqa: BLE001 - what follows may be without fault
             _log.error("envoi-surprise", consignment=errand.consignment.id, **described(surprise))
-            self._hang_up(courier)
+            courier.hang_up()
             hold_untold(self._workshop, errand.consignment, errand.owner, BROKEN)
             return
         if sent is not None and sent.silent and not courier.lane.shared:
             self._give_up(courier, sent)
 
-    async def _hand_over(self, courier: _Courier, message: Outgoing) -> Sent:
+    async def _hand_over(self, courier: Courier, errand: Errand, message: Outgoing) -> Sent:
         try:
-            if courier.connection is None:
-                courier.connection = await self._connect(message.recipient)
-            return await courier.connection.send(message)
+            connection = await courier.way_to(errand, self._connect, self._workshop.clock)
+            return await connection.send(message)
         except (DeliveryError, ConfigurationError) as error:
             return unroutable(message.key, error)
         except asyncio.CancelledError:
-            if courier.connection is not None:
-                courier.connection.give_up()
+            courier.give_up()
             raise
 
-    def _hang_up(self, courier: _Courier) -> None:
-        if courier.connection is not None:
-            courier.connection.close()
-            courier.connection = None
-
-    def _give_up(self, courier: _Courier, sent: Sent) -> None:
+    def _give_up(self, courier: Courier, sent: Sent) -> None:
         """What was to follow to a recipient that does not answer is not tried now."""
         while (following := courier.errands.take()) is not None:
             try:
@@ -360,8 +307,8 @@ class Couriers:
         now, clock = asyncio.get_running_loop().time(), self._workshop.clock()
         for courier in [one for one in self._crew if one.since < inf]:
             assert courier.errand is not None
-            if clock > courier.errand.until and courier.connection is not None:
-                courier.connection.give_up()
+            if clock > courier.errand.until:
+                courier.give_up()
             elif now > courier.since + _QUIET_S and not courier.quiet:
                 self._replace(courier, courier.errand.consignment.recipient)
         for lane in self._lanes:
@@ -370,7 +317,7 @@ class Couriers:
         with suppress(StoreError):  # it stays open until the database is back
             self._settlement.settle()
 
-    def _replace(self, courier: _Courier, recipient: str) -> None:
+    def _replace(self, courier: Courier, recipient: str) -> None:
         """Somebody else works in the place of one that waits."""
         silent = sum(one.quiet for one in self._crew if one.lane is courier.lane)
         if silent < _MOST_QUIET * self._pace.senders:
@@ -379,7 +326,7 @@ class Couriers:
             courier.lane.hands -= 1
             self._hire(courier.lane)
 
-    def _heard_of(self, courier: _Courier, recipient: str) -> None:
+    def _heard_of(self, courier: Courier, recipient: str) -> None:
         """It has its answer, or waits no more. It goes on when its place is free."""
         lane = courier.lane
         self._quiet[recipient] -= 1
@@ -389,7 +336,7 @@ class Couriers:
             courier.quiet = False
             lane.hands += 1
 
-    def _resume(self, lane: _Lane, recipient: str) -> None:
+    def _resume(self, lane: Lane, recipient: str) -> None:
         """What was put aside for a recipient may be claimed again; later, when the database is away."""
         waiting = lane.aside[recipient]
         with suppress(StoreError):

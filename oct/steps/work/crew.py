@@ -1,0 +1,97 @@
+"""Those who carry: couriers, each with one connection at a time, and the lanes on which they go.
+
+A connection leads to one server. A courier that goes on to another recipient keeps it only when the same server serves
+both: what is for one is never said to the other's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from math import inf
+
+from sqlalchemy import Connection as Database
+
+from oct.clock import Clock
+from oct.errors import DeliveryError
+from oct.smtp.client import Connection
+from oct.steps.work.errands import Errand, Errands
+from oct.steps.workshop import Workshop
+from oct.store import consignments
+from oct.store.consignments import Consignment
+
+Connect = Callable[[str], Awaitable[Connection]]
+"""Finds the way to a recipient's address, which is not open yet. DeliveryError when there is none."""
+
+_Claim = Callable[[Database, str, int, int, int], list[Consignment]]
+_SPACING_S = 1.0
+"""Between two looks for what waits for recipients that stalled."""
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One way of claiming, and those who work so. `errands` are those of all when they are `shared`; `dry`: nothing was
+    found since somebody said that there may be something (`wanted`). `spacing` and `looked_at` are seconds, of the
+    loop's time."""
+
+    claim: _Claim
+    shared: bool
+    errands: Errands
+    spacing: float = 0.0
+    hands: int = 0
+    wanted: bool = True
+    dry: bool = True
+    looked_at: float = 0.0
+    aside: dict[str, list[Errand]] = field(default_factory=lambda: defaultdict(list))
+
+
+def lanes(workshop: Workshop, *, one_relay: bool) -> list[Lane]:
+    """Where everything leaves through one relay: for all, and apart for those over whom it fell silent. Else one, on
+    which each courier has a recipient to itself."""
+    nothing = Errands(workshop, (), "")
+    if not one_relay:
+        return [Lane(consignments.claim, shared=False, errands=nothing)]
+    return [
+        Lane(consignments.claim_any, shared=True, errands=nothing),
+        Lane(consignments.claim_stalled, shared=False, errands=nothing, spacing=_SPACING_S),
+    ]
+
+
+@dataclass(slots=True, eq=False)
+class Courier:
+    """One connection, which leads to `recipient` at least, and what is on it. `errand` is what it has in hand, until
+    that is told; `since` the loop's time at which the exchange began, `inf` when there is none."""
+
+    lane: Lane
+    errands: Errands
+    connection: Connection | None = None
+    recipient: str = ""
+    errand: Errand | None = None
+    since: float = inf
+    quiet: bool = False
+
+    async def way_to(self, errand: Errand, connect: Connect, clock: Clock) -> Connection:
+        """The connection when it leads to this errand's recipient, else a new one. DeliveryError when there is none, or
+        when it was found too late for the errand's lease."""
+        recipient = errand.consignment.recipient
+        if self.connection is None or not (self.lane.shared or self.recipient == recipient):
+            way = await connect(recipient)
+            if clock() > errand.until:
+                raise DeliveryError("adresse-tardive", "La recherche du serveur a pris trop de temps.", permanent=False)
+            if self.connection is None or self.connection.route != way.route:
+                self.hang_up()
+                self.connection = way
+            self.recipient = recipient
+        return self.connection
+
+    def give_up(self) -> None:
+        """Cuts what is on its way, if anything is."""
+        if self.connection is not None:
+            self.connection.give_up()
+
+    def hang_up(self) -> None:
+        """Ends the connection, if there is one."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
