@@ -41,7 +41,7 @@ from oct.smtp import replies
 from oct.smtp.client import Connection, Route, TlsPolicy
 from oct.smtp.door import Door
 from oct.smtp.mx import mx_routes
-from oct.smtp.tls import server_context
+from oct.smtp.tls import server_context, unverified_context, verifying_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.alerts.door import door_alerts
 from oct.steps.alerts.trace import upkeep_alerts
@@ -194,7 +194,7 @@ def connector(settings: Settings) -> Connect:
     delivery = settings.delivery
     policy = TlsPolicy(delivery.tls)
     # the machine's authorities take 30 ms to read
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if policy is TlsPolicy.NONE else ssl.create_default_context()
+    tls = verifying_context() if policy is TlsPolicy.REQUIRED else unverified_context()
 
     async def connect(recipient: str) -> Connection:
         domain = recipient.rpartition("@")[2].lower()
