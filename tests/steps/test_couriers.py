@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from math import inf
@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from sqlalchemy import select
 
 from oct.bootstrap import connector
 from oct.domain.journey import ConsignmentState
@@ -26,20 +25,16 @@ from oct.steps.work.couriers import Couriers, Round
 from oct.steps.work.crew import Connect
 from oct.steps.work.errands import Errands
 from oct.steps.workshop import Workshop
-from oct.store import consignments, holds, payloads
-from oct.store.consignments import Consignment, NewConsignment
-from oct.store.tables import consignments as table
-from oct.store.tables import events as told
-from tests.adapters.store.arrivals import arrive
+from oct.store import consignments, holds
 from tests.journeys.waiting import until
 from tests.steps.bench import Bench, Outside, bench
 from tests.steps.refusing import refuse, unable_to_tell
 from tests.steps.resending_rig import Hand
+from tests.steps.sending_rig import MINUTE, SECOND, consign, leased, outcomes, rows, work_off
 
 SILENT = "muette@boite.example"
 OTHERS = [f"caisse{rank}@boite.example" for rank in range(8)]
 SENDERS = 3
-SECOND, MINUTE = 1_000, 60_000
 
 
 @pytest.fixture
@@ -62,55 +57,6 @@ def connect(tmp_path: Path, pieces: Bench) -> Connect:
 
 def crew(workshop: Workshop, connect: Connect, *, one_relay: bool = True, lease: int = 10 * MINUTE) -> Couriers:
     return Couriers(workshop, connect, Round(SENDERS, 50, 4, lease, look=200, one_relay=one_relay), "essai/")
-
-
-def consign(workshop: Workshop, recipients: Sequence[str], number: int = 1, *, first: bytes = b"") -> None:
-    """A consignment for each, due in this order, of a message of this number; the `first` may be told."""
-    now = workshop.clock()
-    contents = [b"Subject: %d\r\n\r\n%d\r\n" % (rank, rank) for rank in range(len(recipients))]
-    contents[0] = first or contents[0]
-    sealed = [payloads.seal(workshop.vault, content) for content in contents]
-    with workshop.store.begin() as conn:
-        message_id = arrive(conn, number, due_at=None)
-        kept = payloads.insert_many(conn, sealed, now)
-        named = enumerate(zip(recipients, kept, sealed, strict=True))
-        new = [
-            NewConsignment(
-                message_id=message_id,
-                kind="texte",
-                recipient=recipient,
-                message_uid=f"<{number}.{rank}@essai>",
-                payload_id=payload_id,
-                size=one.size,
-                sha256=one.sha256,
-                created_at=now,
-                due_at=now + rank,
-            )
-            for rank, (recipient, payload_id, one) in named
-        ]
-        consignments.insert_many(conn, new)
-
-
-def rows(workshop: Workshop) -> list[Consignment]:
-    with workshop.store.read() as conn:
-        ids = conn.execute(select(table.c.id).order_by(table.c.id)).scalars().all()
-        return [one for row_id in ids if (one := consignments.by_id(conn, row_id)) is not None]
-
-
-def leased(workshop: Workshop) -> int:
-    with workshop.store.read() as conn:
-        return len(conn.execute(select(table.c.id).where(table.c.lease_owner.is_not(None))).all())
-
-
-def outcomes(workshop: Workshop) -> list[str]:
-    """What the events of tries say, in the order in which they were written."""
-    with workshop.store.read() as conn:
-        return list(conn.execute(select(told.c.outcome).where(told.c.kind == "remise").order_by(told.c.id)).scalars())
-
-
-def work_off(couriers: Couriers) -> None:
-    while asyncio.run(couriers.work_off()):
-        pass
 
 
 @pytest.mark.parametrize("one_relay", [True, False])

@@ -9,7 +9,8 @@ every `look`.
 Whoever does not answer keeps nobody else waiting (P4): after a second another courier works in the place of the one
 that waits; what is for the same recipient is put aside; and once the relay fell silent over a recipient, whatever
 waits for it is claimed apart (`consignments.claim_stalled`), by one courier, and shares the fate of the first that gets
-no answer. An exchange ends before the lease of its consignment does.
+no answer. Where servers differ, what is behind one that does not greet is put aside likewise, whoever it is for, and
+shares that fate. An exchange ends before the lease of its consignment does.
 
 A consignment of which the database refuses to keep what became of it, and one over which the program stumbles, is held
 for a person (`hold_untold`). Another StoreError leaves the claim to `leavings`, but for what other couriers have in
@@ -21,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -32,7 +34,7 @@ from oct.errors import ConfigurationError, DeliveryError, OctError, StoreError, 
 from oct.smtp.client import Outgoing, Sent, unroutable
 from oct.steps.failures import BROKEN, REFUSED, hold_untold
 from oct.steps.send import record_failure, send
-from oct.steps.work.crew import Connect, Courier, Lane, lanes
+from oct.steps.work.crew import Connect, Courier, Lane, is_shut, lanes
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand, Errands, hand_back
 from oct.steps.work.leavings import Leavings
@@ -64,6 +66,10 @@ class Round:
     one_relay: bool
 
 
+class _InTheWayError(Exception):
+    """Others wait for the same server, and it would be in vain to wait beside them."""
+
+
 class Couriers:
     """`name` begins the names of their claims, and no other running process has it."""
 
@@ -79,7 +85,8 @@ class Couriers:
         self._lanes = lanes(workshop, one_relay=pace.one_relay)
         self._crew: set[Courier] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._quiet: Counter[str] = Counter()
+        self._quiet: Counter[Hashable] = Counter()
+        self._silent: set[Hashable] = set()
         self._carried = 0
         self._rung = asyncio.Event()
         self._stopping = False
@@ -162,8 +169,8 @@ class Couriers:
             for errands in untried:
                 errands.hand_back()
             for lane in self._lanes:
-                for recipient in list(lane.aside):
-                    self._resume(lane, recipient)
+                for whom in list(lane.aside):
+                    self._resume(lane, whom)
 
     def _hire(self, lane: Lane) -> None:
         if lane.hands < self._pace.senders and not lane.dry and not self._stopping:
@@ -272,6 +279,9 @@ class Couriers:
         self._carried += 1
         try:
             sent = await send(self._workshop, errand, way, self._deliveries)
+        except _InTheWayError:
+            self._put_aside(courier, errand)
+            return
         except StoreRefusalError:
             hold_untold(self._workshop, errand.consignment, errand.owner, REFUSED)
             return
@@ -283,25 +293,54 @@ class Couriers:
             hold_untold(self._workshop, errand.consignment, errand.owner, BROKEN)
             return
         if sent is not None and sent.silent and not courier.lane.shared:
-            self._give_up(courier, sent)
+            await self._give_up(courier, errand, sent)
 
     async def _hand_over(self, courier: Courier, errand: Errand, message: Outgoing) -> Sent:
         try:
-            connection = await courier.way_to(errand, self._connect, self._workshop.clock)
-            return await connection.send(message)
+            connection = await courier.way_to(errand, self._connect, self._workshop.clock, self._enter)
+            sent = await connection.send(message)
         except (DeliveryError, ConfigurationError) as error:
             return unroutable(message.key, error)
         except asyncio.CancelledError:
             courier.give_up()
             raise
+        is_away = sent.silent and not sent.stalled
+        (self._silent.add if is_away else self._silent.discard)(connection.route)
+        return sent
 
-    def _give_up(self, courier: Courier, sent: Sent) -> None:
-        """What was to follow to a recipient that does not answer is not tried now."""
-        while (following := courier.errands.take()) is not None:
+    def _enter(self, courier: Courier) -> None:
+        """Before it looks for a server, or speaks to one. Who goes to a server that was silent gives up its place at
+        once. _InTheWayError when it is not to go on."""
+        if self._pace.one_relay:
+            return
+        if self._is_in_the_way(courier.place):
+            raise _InTheWayError
+        if courier.place in self._silent and not courier.quiet:
+            assert courier.errand is not None
+            self._replace(courier, courier.errand.consignment.recipient)
+
+    def _put_aside(self, courier: Courier, errand: Errand) -> None:
+        """It, and what was to follow it, until those who are in the way have their answer."""
+        following = [errand.consignment, *courier.errands.rest()]
+        courier.lane.aside[courier.place] += [replace(errand, consignment=one, content=None) for one in following]
+
+    async def _give_up(self, courier: Courier, errand: Errand, sent: Sent) -> None:
+        """What was to follow to a recipient that does not answer is not tried now, nor what was put aside because its
+        server does not."""
+        aside = courier.lane.aside
+        failing = [replace(errand, consignment=one, content=None) for one in courier.errands.rest()]
+        if not sent.stalled:
+            failing += aside.pop(courier.place, [])
+        aside[courier] = failing  # who stops gives back what is left of it
+        while aside.get(courier):
+            following = aside[courier][-1]
             try:
                 record_failure(self._workshop, following, sent)
             except StoreRefusalError:
                 hold_untold(self._workshop, following.consignment, following.owner, REFUSED)
+            aside[courier].pop()
+            await asyncio.sleep(0)  # others have their turn
+        aside.pop(courier, None)
 
     def _patrol(self) -> None:
         now, clock = asyncio.get_running_loop().time(), self._workshop.clock()
@@ -312,10 +351,15 @@ class Couriers:
             elif now > courier.since + _QUIET_S and not courier.quiet:
                 self._replace(courier, courier.errand.consignment.recipient)
         for lane in self._lanes:
-            for recipient in [one for one in lane.aside if one not in self._quiet]:
-                self._resume(lane, recipient)
+            for whom in [one for one in lane.aside if not self._is_in_the_way(one)]:
+                self._resume(lane, whom)
         with suppress(StoreError):  # it stays open until the database is back
             self._settlement.settle()
+
+    def _is_in_the_way(self, whom: Hashable) -> bool:
+        """Whether what is put aside for a recipient, at a place, or to fail with what a courier had, stays there."""
+        most = _MOST_QUIET * self._pace.senders // 2
+        return whom in self._quiet or whom in self._crew or is_shut(whom, self._crew, most)
 
     def _replace(self, courier: Courier, recipient: str) -> None:
         """Somebody else works in the place of one that waits."""
@@ -336,11 +380,10 @@ class Couriers:
             courier.quiet = False
             lane.hands += 1
 
-    def _resume(self, lane: Lane, recipient: str) -> None:
-        """What was put aside for a recipient may be claimed again; later, when the database is away."""
-        waiting = lane.aside[recipient]
+    def _resume(self, lane: Lane, whom: Hashable) -> None:
+        """What was put aside for a recipient, or at a server, may be claimed again; later, when the database is
+        away."""
         with suppress(StoreError):
-            for owner in {errand.owner for errand in waiting}:
-                hand_back(self._workshop, [errand.consignment for errand in waiting if errand.owner == owner], owner)
-            del lane.aside[recipient]
+            hand_back(self._workshop, [(one.consignment, one.owner) for one in lane.aside[whom]])
+            del lane.aside[whom]
             lane.wanted = True

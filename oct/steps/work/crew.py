@@ -7,7 +7,7 @@ both: what is for one is never said to the other's.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from math import inf
 
@@ -43,7 +43,7 @@ class Lane:
     wanted: bool = True
     dry: bool = True
     looked_at: float = 0.0
-    aside: dict[str, list[Errand]] = field(default_factory=lambda: defaultdict(list))
+    aside: dict[Hashable, list[Errand]] = field(default_factory=lambda: defaultdict(list))
 
 
 def lanes(workshop: Workshop, *, one_relay: bool) -> list[Lane]:
@@ -61,7 +61,8 @@ def lanes(workshop: Workshop, *, one_relay: bool) -> list[Lane]:
 @dataclass(slots=True, eq=False)
 class Courier:
     """One connection, which leads to `recipient` at least, and what is on it. `errand` is what it has in hand, until
-    that is told; `since` the loop's time at which the exchange began, `inf` when there is none."""
+    that is told; `since` the loop's time at which the exchange began, `inf` when there is none. `place`: the domain
+    whose server it looks for, or the route to the server that it speaks to."""
 
     lane: Lane
     errands: Errands
@@ -70,12 +71,22 @@ class Courier:
     errand: Errand | None = None
     since: float = inf
     quiet: bool = False
+    place: Hashable = None
 
-    async def way_to(self, errand: Errand, connect: Connect, clock: Clock) -> Connection:
+    @property
+    def is_introduced(self) -> bool:
+        """Whether the server at its place has greeted it."""
+        return self.connection is not None and self.connection.route == self.place and self.connection.is_introduced
+
+    async def way_to(
+        self, errand: Errand, connect: Connect, clock: Clock, enter: Callable[[Courier], None]
+    ) -> Connection:
         """The connection when it leads to this errand's recipient, else a new one. DeliveryError when there is none, or
-        when it was found too late for the errand's lease."""
+        when it was found too late for the errand's lease. `enter` is called at each place, and its errors are given."""
         recipient = errand.consignment.recipient
         if self.connection is None or not (self.lane.shared or self.recipient == recipient):
+            self.place = recipient.rpartition("@")[2].lower()
+            enter(self)
             way = await connect(recipient)
             if clock() > errand.until:
                 raise DeliveryError("adresse-tardive", "La recherche du serveur a pris trop de temps.", permanent=False)
@@ -83,6 +94,8 @@ class Courier:
                 self.hang_up()
                 self.connection = way
             self.recipient = recipient
+        self.place = self.connection.route
+        enter(self)
         return self.connection
 
     def give_up(self) -> None:
@@ -95,3 +108,14 @@ class Courier:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+
+def is_shut(place: Hashable, crew: Collection[Courier], most: int) -> bool:
+    """Whether it is in vain to wait at a place beside those of the crew who do: one of them was not greeted yet, and
+    nobody else gets answers there; or they are as many as may wait at one place."""
+    there = [one for one in crew if one.place == place]
+    waiting = [one for one in there if one.quiet and one.since < inf]
+    if len(waiting) >= most:
+        return True
+    heard = any(one.is_introduced for one in there if one not in waiting)
+    return not heard and any(not one.is_introduced for one in waiting)
