@@ -197,7 +197,7 @@ def connector(settings: Settings) -> Connect:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if policy is TlsPolicy.NONE else ssl.create_default_context()
 
     async def connect(recipient: str) -> Connection:
-        domain = recipient.rpartition("@")[2].lower()
+        domain = recipient.rpartition("@")[2].rstrip(".").lower()
         server = _routed(domain, delivery.routes) or delivery.relay
         route = _route(server, policy) if server else (await asyncio.to_thread(mx_routes, domain, tls=policy))[0]
         return Connection(route, helo=settings.oct.hostname, tls=tls, timeout_seconds=delivery.timeout / 1000)

@@ -16,8 +16,10 @@ import pytest
 from oct.bootstrap import connector
 from oct.settings import load
 from oct.simulators.reception import Reception
+from oct.smtp.client import Connection
 from oct.steps.work import couriers as module
 from oct.steps.work.couriers import Couriers, Round
+from oct.steps.work.crew import Connect
 from oct.steps.workshop import Workshop
 from tests.journeys.waiting import until
 from tests.steps.bench import Bench, Outside, bench
@@ -116,3 +118,29 @@ def test_what_follows_shares_the_fate_of_the_first_though_half_of_the_lease_is_o
     asyncio.run(a_minute_passes())
     assert sending._carried == 1
     assert [(one.attempts, one.reply) for one in rows(workshop)] == [(1, "0 delai depasse")] * 5
+
+
+@pytest.mark.parametrize(
+    ("recipient", "host"),
+    [
+        ("01@422.01.rss.fr", "a.example"),
+        ("01@RSS.Fr", "a.example"),
+        ("01@rss.fr.", "a.example"),
+        ("01@422.ma.rss.fr", "2001:db8::1"),
+        ("01@notrss.fr", "127.0.0.1"),
+        ("01@rss.fr.example", "127.0.0.1"),
+        ("01@[10.0.0.1]", "127.0.0.1"),
+    ],
+)
+def test_a_route_is_that_of_the_longest_suffix_by_whole_labels(
+    pieces: Bench, tmp_path: Path, recipient: str, host: str
+) -> None:
+    file = tmp_path / "oct.toml"
+    file.write_text(f'{file.read_text()}routes = {{ "rss.fr" = "a.example:25", "ma.rss.fr" = "[2001:db8::1]:26" }}\n')
+    connection = asyncio.run(_connected(connector(load(file, {}).settings), recipient))
+    assert connection.route.host == host
+    assert pieces
+
+
+async def _connected(connect: Connect, recipient: str) -> Connection:
+    return await connect(recipient)
