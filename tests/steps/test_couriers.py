@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from itertools import count
 from math import inf
@@ -18,7 +18,7 @@ from oct.domain.journey import ConsignmentState
 from oct.errors import DeliveryError
 from oct.settings import load
 from oct.simulators.reception import Reception
-from oct.smtp.client import Connection
+from oct.smtp.client import Connection, Route
 from oct.smtp.dialogue import Dialogue
 from oct.steps.work import couriers as module
 from oct.steps.work.couriers import Couriers, Round
@@ -186,10 +186,10 @@ def test_who_is_stopped_waits_for_no_name_server(pieces: Bench, monkeypatch: pyt
     monkeypatch.setattr(module, "_GRACE_S", 0.1)
     asked, answered = Event(), Event()
 
-    async def look_up(recipient: str) -> Connection:
+    async def look_up(recipient: str, avoided: Container[Route]) -> Connection:
         asked.set()
         await asyncio.to_thread(answered.wait, 60)
-        raise AssertionError(recipient)
+        raise AssertionError(recipient, avoided)
 
     consign(pieces.workshop, OTHERS)
     couriers = crew(pieces.workshop, look_up, one_relay=False)
@@ -209,9 +209,9 @@ def test_name_servers_that_are_silent_hold_up_no_other(
     answered = Event()
     dead = [f"caisse@muette{rank}.example" for rank in range(module._MOST_QUIET * SENDERS)]
 
-    async def look_up(recipient: str) -> Connection:
+    async def look_up(recipient: str, avoided: Container[Route]) -> Connection:
         await asyncio.to_thread(answered.wait, 60 if recipient in dead else 0)
-        return await connect(recipient)
+        return await connect(recipient, avoided)
 
     consign(pieces.workshop, [*dead, *OTHERS])
     couriers = crew(pieces.workshop, look_up, one_relay=False)
@@ -329,9 +329,9 @@ def test_a_server_that_is_found_too_late_is_not_told_anything(pieces: Bench, clo
     consign(workshop, [SILENT, SILENT])
     clock.now += SECOND
 
-    async def slow(recipient: str) -> Connection:
+    async def slow(recipient: str, avoided: Container[Route]) -> Connection:
         clock.now += 10 * MINUTE
-        return await connect(recipient)
+        return await connect(recipient, avoided)
 
     asyncio.run(crew(workshop, slow, one_relay=False).work_off())
     assert not pieces.outside.letters
@@ -345,7 +345,7 @@ def test_a_domain_without_a_server_is_tried_again_like_a_server_that_is_away(pie
     consign(workshop, [SILENT, OTHERS[0]])
     clock.now += SECOND
 
-    async def nowhere(recipient: str) -> Connection:
+    async def nowhere(recipient: str, _avoided: Container[Route]) -> Connection:
         raise DeliveryError("essai", "Aucun serveur.", permanent=recipient == SILENT)
 
     work_off(crew(workshop, nowhere, one_relay=False))

@@ -16,15 +16,16 @@ import pytest
 from oct.bootstrap import connector
 from oct.settings import load
 from oct.simulators.reception import Reception
-from oct.smtp.client import Connection
+from oct.smtp.client import Connection, Route, TlsPolicy
 from oct.steps.work import couriers as module
 from oct.steps.work.couriers import Couriers, Round
 from oct.steps.work.crew import Connect
 from oct.steps.workshop import Workshop
+from tests.adapters.smtp.insurers import CUT, SILENT, Insurer, serving
 from tests.journeys.waiting import until
 from tests.steps.bench import Bench, Outside, bench
 from tests.steps.resending_rig import Hand
-from tests.steps.sending_rig import MINUTE, SECOND, consign, leased, outcomes, rows
+from tests.steps.sending_rig import MINUTE, SECOND, consign, leased, outcomes, rows, work_off
 
 OTHERS = [f"caisse{rank}@boite.example" for rank in range(8)]
 DEAD = [f"caisse{rank}@muet.example" for rank in range(100)]
@@ -121,6 +122,58 @@ def test_what_follows_shares_the_fate_of_the_first_though_half_of_the_lease_is_o
 
 
 @pytest.mark.parametrize(
+    "greeting", [SILENT, b"421 4.3.2 plus tard\r\n", b"220 oct\r\n", CUT, b"ceci n'est pas SMTP\r\n"]
+)
+def test_a_domain_s_next_server_is_tried_after_one_that_did_not_greet(
+    pieces: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, greeting: bytes
+) -> None:
+    """RFC 5321 5.1: at the next try, and by all that comes for some time; then the preferred one again."""
+    clock = Hand()
+    workshop = replace(pieces.workshop, clock=clock)
+    preferred = Insurer(
+        answers={"CONNECT": [greeting] * 10, "EHLO": [b"554 non\r\n"] * 10, "HELO": [b"451 non\r\n"] * 10}
+    )
+    with serving(preferred), serving(Insurer()) as second:
+
+        def exchangers(_domain: str, tls: TlsPolicy) -> list[Route]:
+            return [Route("127.0.0.1", one.port, tls) for one in (preferred, second)]
+
+        settings = load(tmp_path / "oct.toml", {"OCT_DELIVERY__RELAY": "", "OCT_DELIVERY__TIMEOUT": "400ms"}).settings
+        pace = Round(1, 50, 4, 10 * MINUTE, look=200, one_relay=False)
+        sending = Couriers(workshop, connector(settings, exchangers), pace, "essai/")
+        consign(workshop, OTHERS[:1])
+        clock.now += SECOND
+        work_off(sending)
+        assert outcomes(workshop) == ["differe"]
+        clock.now += MINUTE
+        consign(workshop, OTHERS[:2], 2)
+        clock.now += SECOND
+        work_off(sending)
+        assert outcomes(workshop) == ["differe"] + ["remis"] * 3
+        assert (preferred.connections, second.connections) == (1, 1)
+        assert len(second.wires) == 3
+        monkeypatch.setattr(module, "_AVOIDED_S", 0.0)
+        consign(workshop, OTHERS[:1], 3)
+        clock.now += SECOND
+        work_off(sending)
+    assert (preferred.connections, second.connections) == (2, 1)
+
+
+def test_a_server_that_is_avoided_is_used_when_all_are(pieces: Bench, tmp_path: Path, silent: int) -> None:
+    """Nothing is tried nowhere."""
+    settings = load(tmp_path / "oct.toml", {"OCT_DELIVERY__RELAY": ""}).settings
+    first, second = (Route("127.0.0.1", port, TlsPolicy.NONE) for port in (silent, silent + 1))
+    connect = connector(settings, lambda _domain, _tls: [first, second])
+    assert [asyncio.run(_connected(connect, OTHERS[0], *away)).route for away in ([], [first], [second])] == [
+        first,
+        second,
+        first,
+    ]
+    assert asyncio.run(_connected(connect, OTHERS[0], first, second)).route == first
+    assert pieces
+
+
+@pytest.mark.parametrize(
     ("recipient", "host"),
     [
         ("01@422.01.rss.fr", "a.example"),
@@ -142,5 +195,5 @@ def test_a_route_is_that_of_the_longest_suffix_by_whole_labels(
     assert pieces
 
 
-async def _connected(connect: Connect, recipient: str) -> Connection:
-    return await connect(recipient)
+async def _connected(connect: Connect, recipient: str, *avoided: Route) -> Connection:
+    return await connect(recipient, avoided)

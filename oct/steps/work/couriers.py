@@ -31,7 +31,7 @@ from math import inf
 import structlog
 
 from oct.errors import ConfigurationError, DeliveryError, OctError, StoreError, StoreRefusalError, described
-from oct.smtp.client import Outgoing, Sent, unroutable
+from oct.smtp.client import Connection, Outgoing, Route, Sent, unroutable
 from oct.steps.failures import BROKEN, REFUSED, hold_untold
 from oct.steps.send import record_failure, send
 from oct.steps.work.crew import Connect, Courier, Lane, is_shut, lanes
@@ -48,6 +48,8 @@ _QUIET_S = 1.0
 _PATROL_S = 0.25
 _MOST_QUIET = 8
 """Couriers without an answer on a lane, for each of those at work."""
+_AVOIDED_S = 900.0
+"""So long after a server did not greet, a domain's other servers are preferred to it (RFC 5321 section 5.1)."""
 _GRACE_S = 5.0
 """What a clean stop leaves to the exchanges that are open (P5: 10 s in all)."""
 
@@ -86,7 +88,7 @@ class Couriers:
         self._crew: set[Courier] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._quiet: Counter[Hashable] = Counter()
-        self._silent: set[Hashable] = set()
+        self._away: dict[Route, float] = {}
         self._carried = 0
         self._rung = asyncio.Event()
         self._stopping = False
@@ -297,25 +299,33 @@ class Couriers:
 
     async def _hand_over(self, courier: Courier, errand: Errand, message: Outgoing) -> Sent:
         try:
-            connection = await courier.way_to(errand, self._connect, self._workshop.clock, self._enter)
+            connection = await courier.way_to(errand, self._find, self._workshop.clock, self._enter)
             sent = await connection.send(message)
         except (DeliveryError, ConfigurationError) as error:
             return unroutable(message.key, error)
         except asyncio.CancelledError:
             courier.give_up()
             raise
-        is_away = sent.silent and not sent.stalled
-        (self._silent.add if is_away else self._silent.discard)(connection.route)
+        if connection.is_introduced:
+            self._away.pop(connection.route, None)
+        else:
+            self._away[connection.route] = asyncio.get_running_loop().time()
         return sent
 
+    async def _find(self, recipient: str) -> Connection:
+        now = asyncio.get_running_loop().time()
+        return await self._connect(
+            recipient, {route for route, since in self._away.items() if now < since + _AVOIDED_S}
+        )
+
     def _enter(self, courier: Courier) -> None:
-        """Before it looks for a server, or speaks to one. Who goes to a server that was silent gives up its place at
-        once. _InTheWayError when it is not to go on."""
+        """Before it looks for a server, or speaks to one. Who goes to a server that did not greet the last one gives up
+        its place at once. _InTheWayError when it is not to go on."""
         if self._pace.one_relay:
             return
         if self._is_in_the_way(courier.place):
             raise _InTheWayError
-        if courier.place in self._silent and not courier.quiet:
+        if courier.place in self._away and not courier.quiet:
             assert courier.errand is not None
             self._replace(courier, courier.errand.consignment.recipient)
 

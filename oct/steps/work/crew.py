@@ -7,7 +7,7 @@ both: what is for one is never said to the other's.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Hashable
+from collections.abc import Awaitable, Callable, Collection, Container, Hashable
 from dataclasses import dataclass, field
 from math import inf
 
@@ -15,14 +15,15 @@ from sqlalchemy import Connection as Database
 
 from oct.clock import Clock
 from oct.errors import DeliveryError
-from oct.smtp.client import Connection
+from oct.smtp.client import Connection, Route
 from oct.steps.work.errands import Errand, Errands
 from oct.steps.workshop import Workshop
 from oct.store import consignments
 from oct.store.consignments import Consignment
 
-Connect = Callable[[str], Awaitable[Connection]]
-"""Finds the way to a recipient's address, which is not open yet. DeliveryError when there is none."""
+Connect = Callable[[str, Container[Route]], Awaitable[Connection]]
+"""Finds the way to a recipient's address, which is not open yet: the best one that is not to be avoided, or the best
+one if all are. DeliveryError when there is none."""
 
 _Claim = Callable[[Database, str, int, int, int], list[Consignment]]
 _SPACING_S = 1.0
@@ -79,15 +80,20 @@ class Courier:
         return self.connection is not None and self.connection.route == self.place and self.connection.is_introduced
 
     async def way_to(
-        self, errand: Errand, connect: Connect, clock: Clock, enter: Callable[[Courier], None]
+        self,
+        errand: Errand,
+        find: Callable[[str], Awaitable[Connection]],
+        clock: Clock,
+        enter: Callable[[Courier], None],
     ) -> Connection:
-        """The connection when it leads to this errand's recipient, else a new one. DeliveryError when there is none, or
-        when it was found too late for the errand's lease. `enter` is called at each place, and its errors are given."""
+        """The connection when it leads to this errand's recipient, else what `find` gives. DeliveryError when there is
+        none, or when it was found too late for the errand's lease. `enter` is called at each place, and its errors are
+        given."""
         recipient = errand.consignment.recipient
-        if self.connection is None or not (self.lane.shared or self.recipient == recipient):
+        if self.connection is None or not (self.lane.shared or self._leads_to(recipient)):
             self.place = recipient.rpartition("@")[2].lower()
             enter(self)
-            way = await connect(recipient)
+            way = await find(recipient)
             if clock() > errand.until:
                 raise DeliveryError("adresse-tardive", "La recherche du serveur a pris trop de temps.", permanent=False)
             if self.connection is None or self.connection.route != way.route:
@@ -97,6 +103,10 @@ class Courier:
         self.place = self.connection.route
         enter(self)
         return self.connection
+
+    def _leads_to(self, recipient: str) -> bool:
+        """Whether the last word was that of the recipient's server: one that did not greet may have a substitute."""
+        return self.recipient == recipient and self.is_introduced
 
     def give_up(self) -> None:
         """Cuts what is on its way, if anything is."""
