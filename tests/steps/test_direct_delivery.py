@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -153,10 +153,28 @@ def test_a_domain_s_next_server_is_tried_after_one_that_did_not_greet(
         assert (preferred.connections, second.connections) == (1, 1)
         assert len(second.wires) == 3
         monkeypatch.setattr(module, "_AVOIDED_S", 0.0)
+        preferred.released.set()  # it speaks with one at a time
         consign(workshop, OTHERS[:1], 3)
         clock.now += SECOND
         work_off(sending)
     assert (preferred.connections, second.connections) == (2, 1)
+
+
+def test_who_waited_for_a_name_server_is_not_in_its_own_way(pieces: Bench, tmp_path: Path) -> None:
+    """A name that is found late is a name that is found."""
+    connect = connector(load(tmp_path / "oct.toml", {}).settings)
+
+    async def slowly(recipient: str, avoided: Container[Route]) -> Connection:
+        (asking,) = (one for one in sending._crew if one.errand and one.errand.consignment.recipient == recipient)
+        while not asking.quiet:
+            await asyncio.sleep(0.02)
+        return await connect(recipient, avoided)
+
+    consign(pieces.workshop, [f"caisse@{rank}.example" for rank in range(SENDERS)])
+    pace = Round(SENDERS, 50, 4, 10 * MINUTE, look=200, one_relay=False)
+    sending = Couriers(pieces.workshop, slowly, pace, "essai/")
+    asyncio.run(sending.work_off())
+    assert outcomes(pieces.workshop) == ["remis"] * SENDERS
 
 
 def test_a_server_that_is_avoided_is_used_when_all_are(pieces: Bench, tmp_path: Path, silent: int) -> None:

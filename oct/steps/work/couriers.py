@@ -34,7 +34,7 @@ from oct.errors import ConfigurationError, DeliveryError, OctError, StoreError, 
 from oct.smtp.client import Connection, Outgoing, Route, Sent, unroutable
 from oct.steps.failures import BROKEN, REFUSED, hold_untold
 from oct.steps.send import record_failure, send
-from oct.steps.work.crew import Connect, Courier, Lane, is_shut, lanes
+from oct.steps.work.crew import Connect, Courier, InTheWayError, Lane, is_shut, lanes
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand, Errands, hand_back
 from oct.steps.work.leavings import Leavings
@@ -66,10 +66,6 @@ class Round:
     lease: int
     look: int
     one_relay: bool
-
-
-class _InTheWayError(Exception):
-    """Others wait for the same server, and it would be in vain to wait beside them."""
 
 
 class Couriers:
@@ -274,14 +270,14 @@ class Couriers:
             try:
                 return await self._hand_over(courier, errand, message)
             finally:
-                courier.since = inf
+                courier.since, courier.waiting = inf, False
                 if courier.quiet:
                     self._heard_of(courier, message.recipient)
 
         self._carried += 1
         try:
             sent = await send(self._workshop, errand, way, self._deliveries)
-        except _InTheWayError:
+        except InTheWayError:
             self._put_aside(courier, errand)
             return
         except StoreRefusalError:
@@ -320,12 +316,13 @@ class Couriers:
 
     def _enter(self, courier: Courier) -> None:
         """Before it looks for a server, or speaks to one. Who goes to a server that did not greet the last one gives up
-        its place at once. _InTheWayError when it is not to go on."""
+        its place at once. InTheWayError when it is not to go on."""
         if self._pace.one_relay:
             return
-        if self._is_in_the_way(courier.place):
-            raise _InTheWayError
-        if courier.place in self._away and not courier.quiet:
+        courier.since, courier.waiting = asyncio.get_running_loop().time(), False
+        if self._is_in_the_way(courier.place, but=courier):
+            raise InTheWayError
+        if courier.place in self._away:
             assert courier.errand is not None
             self._replace(courier, courier.errand.consignment.recipient)
 
@@ -358,7 +355,7 @@ class Couriers:
             assert courier.errand is not None
             if clock > courier.errand.until:
                 courier.give_up()
-            elif now > courier.since + _QUIET_S and not courier.quiet:
+            elif now > courier.since + _QUIET_S and not courier.waiting:
                 self._replace(courier, courier.errand.consignment.recipient)
         for lane in self._lanes:
             for whom in [one for one in lane.aside if not self._is_in_the_way(one)]:
@@ -366,16 +363,18 @@ class Couriers:
         with suppress(StoreError):  # it stays open until the database is back
             self._settlement.settle()
 
-    def _is_in_the_way(self, whom: Hashable) -> bool:
+    def _is_in_the_way(self, whom: Hashable, *, but: Courier | None = None) -> bool:
         """Whether what is put aside for a recipient, at a place, or to fail with what a courier had, stays there."""
-        most = _MOST_QUIET * self._pace.senders // 2
-        return whom in self._quiet or whom in self._crew or is_shut(whom, self._crew, most)
+        others = [one for one in self._crew if one is not but]
+        return whom in self._quiet or whom in others or is_shut(whom, others, _MOST_QUIET * self._pace.senders // 2)
 
     def _replace(self, courier: Courier, recipient: str) -> None:
         """Somebody else works in the place of one that waits."""
         silent = sum(one.quiet for one in self._crew if one.lane is courier.lane)
-        if silent < _MOST_QUIET * self._pace.senders:
-            courier.quiet = True
+        if courier.quiet:
+            courier.waiting = True
+        elif silent < _MOST_QUIET * self._pace.senders:
+            courier.quiet = courier.waiting = True
             self._quiet[recipient] += 1
             courier.lane.hands -= 1
             self._hire(courier.lane)

@@ -59,11 +59,16 @@ def lanes(workshop: Workshop, *, one_relay: bool) -> list[Lane]:
     ]
 
 
+class InTheWayError(Exception):
+    """Others wait at the same place, and it would be in vain to wait beside them."""
+
+
 @dataclass(slots=True, eq=False)
 class Courier:
     """One connection, which leads to `recipient` at least, and what is on it. `errand` is what it has in hand, until
-    that is told; `since` the loop's time at which the exchange began, `inf` when there is none. `place`: the domain
-    whose server it looks for, or the route to the server that it speaks to."""
+    that is told; `since` the loop's time at which it came to its place, `inf` when no exchange goes on. `place`: the
+    domain whose server it looks for, or the route to the server that it speaks to. `waiting`: it has long had no answer
+    there; `quiet`: somebody else works instead of it, from then on."""
 
     lane: Lane
     errands: Errands
@@ -72,6 +77,7 @@ class Courier:
     errand: Errand | None = None
     since: float = inf
     quiet: bool = False
+    waiting: bool = False
     place: Hashable = None
 
     @property
@@ -124,7 +130,7 @@ def is_shut(place: Hashable, crew: Collection[Courier], most: int) -> bool:
     """Whether it is in vain to wait at a place beside those of the crew who do: one of them was not greeted yet, and
     nobody else gets answers there; or they are as many as may wait at one place."""
     there = [one for one in crew if one.place == place]
-    waiting = [one for one in there if one.quiet and one.since < inf]
+    waiting = [one for one in there if one.waiting]
     if len(waiting) >= most:
         return True
     heard = any(one.is_introduced for one in there if one not in waiting)
