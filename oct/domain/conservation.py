@@ -49,7 +49,7 @@ def _check_places(file: B2File, plan: Plan) -> None:
     sources += [refused.lot for refused in plan.refused]
     if sorted([source.rank for source in sources]) != list(range(len(file.lots))):
         raise _lost("chaque lot reçu doit se trouver une fois et une seule")
-    if any(source != file.lots[source.rank] for source in sources):
+    if sources != [file.lots[source.rank] for source in sources]:
         raise _lost("un lot n'est plus celui qui a été reçu")
 
 

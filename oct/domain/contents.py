@@ -8,7 +8,6 @@ Fails with ConservationError alone, which is a defect of the program.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 from oct.domain.conservation import check_content
 from oct.domain.contract99 import amc_lot, amo_lot
@@ -27,7 +26,7 @@ def weighed(planned: Planned, content: bytes | memoryview) -> Planned:
     """The lot with what is kept of its bytes once they are gone."""
     if not (planned.altered or planned.derived is not None):
         return planned
-    return replace(planned, made=Made(hashlib.sha256(content).digest(), len(content)))
+    return planned._replace(made=Made(hashlib.sha256(content).digest(), len(content)))
 
 
 def _made(file: B2File, planned: Planned, context: SplitContext) -> bytes | memoryview:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from oct.domain.journey import LotState
 
@@ -37,8 +38,7 @@ class Verdict(StrEnum):
     """D3: the same identity with other bytes, which is no duplicate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What names a lot whatever its insurer; `date` is AAMMJJ."""
 
     ps_number: str

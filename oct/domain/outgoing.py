@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import itemgetter
 
 from oct.domain.conventions import FileSender
 from oct.domain.model import Insurer, InsurerKind
 from oct.domain.plan import Parcel, SplitContext
 from oct.formats.b2 import B2File, framed
-from oct.formats.layouts import RECORD
+from oct.formats.layouts import RECORD, Cut, Layouts, Writer, cut_characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def outgoing_file(
 
     `file_id` (6 characters) is used only when a new 000 record is made.
     """
-    invoices = sum(lot.invoice_count for lot in parcel.lots)
+    invoices = sum([lot.invoice_count for lot in parcel.lots])
     if parcel.whole is not None:
         return OutgoingFile((parcel.whole,), received.file_id, received.sender_number, invoices)
     layouts = context.layouts
@@ -59,18 +61,30 @@ def outgoing_file(
 
 def _header(received: bytes, insurer: Insurer, context: SplitContext, file_id: str) -> bytes:
     """A new 000 record: the norm and its version as received, the rest the concentrator's."""
-    layout, conventions = context.layouts["file_header"], context.conventions
+    conventions, (kept, write) = context.conventions, _rewriting(context.layouts)
+    sender_type, sender_number, norm, norm_version, sesam_zone = cut_characters(kept, received)
     amo = insurer.kind is InsurerKind.AMO
-    as_ps = amo and conventions.amo_sender is FileSender.PS
-    kept = {name: layout.text(received, name) for name in ("norm", "norm_version", "sesam_zone")}
-    return layout.build(
-        sender_type=layout.text(received, "sender_type") if as_ps else "OT",
-        sender_number=layout.text(received, "sender_number") if as_ps else context.oct_number,
-        recipient_type=insurer.recipient_type or ("" if amo else conventions.amc_type),
-        recipient_number=insurer.recipient_number or insurer.number.zfill(14),
-        reception_date=0,
-        application=conventions.amo_application if amo else conventions.amc_application,
-        file_id=file_id,
-        created_on=context.today,
-        **kept,
+    if not (amo and conventions.amo_sender is FileSender.PS):
+        sender_type, sender_number = "OT", context.oct_number
+    return write(
+        sender_type,
+        sender_number,
+        insurer.recipient_type or ("" if amo else conventions.amc_type),
+        insurer.recipient_number or insurer.number.zfill(14),
+        0,
+        conventions.amo_application if amo else conventions.amc_application,
+        file_id,
+        context.today,
+        norm,
+        norm_version,
+        sesam_zone,
     )
+
+
+@lru_cache(maxsize=8)
+def _rewriting(layouts: Layouts) -> tuple[Cut, Writer]:
+    """What is kept of a received 000 record, cut from it, and how a new one is written."""
+    layout = layouts["file_header"]
+    sender, norm = ("sender_type", "sender_number"), ("norm", "norm_version", "sesam_zone")
+    named = ("recipient_type", "recipient_number", "reception_date", "application", "file_id", "created_on")
+    return itemgetter(*map(layout.at, (*sender, *norm))), layout.writer(*sender, *named, *norm)

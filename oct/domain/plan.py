@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from oct.domain.conventions import Conventions
 from oct.domain.duplicates import NEW, Judgement
@@ -71,21 +72,20 @@ class Made:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """A lot of the plan. `source` is the received lot; its bytes are made when they leave (`oct.domain.contents`)."""
 
     source: Lot
     kind: LotKind
+    digest: bytes
+    """By which a re-sending is recognised (D2): SHA-256 of the lot as received, with its AMC for the AMC flow."""
     altered: bool = False
     """Whether contract 99 changes its bytes (C4)."""
     derived: DerivedLot | None = None
     """Set for a lot of the AMC flow (C5)."""
-    digest: bytes = field(kw_only=True)
-    """By which a re-sending is recognised (D2): SHA-256 of the lot as received, with its AMC for the AMC flow."""
-    history: Judgement = field(default=NEW, kw_only=True)
+    history: Judgement = NEW
     """What it is beside its earlier sendings."""
-    made: Made | None = field(default=None, kw_only=True)
+    made: Made | None = None
     """Set once the bytes of an altered or derived lot were made; any other leaves as it came."""
 
     @property
@@ -94,8 +94,7 @@ class Planned:
         return len(self.source.invoices if self.derived is None else self.derived.invoices)
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """What goes to one insurer in one file. `whole` is the received file itself, unchanged (S1)."""
 
     insurer: Insurer

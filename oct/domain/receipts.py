@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from oct.domain.later_texts import span
 from oct.domain.model import LotKind
@@ -23,8 +23,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """What a sentence may have brought along."""
 
 
-@dataclass(frozen=True, slots=True)
-class LotLine:
+class LotLine(NamedTuple):
     """A lot as the receipt shows it: to whom it went, or why not. Amounts in centimes."""
 
     number: str
@@ -39,8 +38,7 @@ class LotLine:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Everything an ART says. `at` and `received_at` are legal French time."""
 
     concentrator: str

@@ -69,7 +69,7 @@ def recognise(plan: Plan, past: Past, rules: Reemission) -> Plan:
         undivided = parcel.whole is not None or parcel.keeps_header
         leaving, staying = _parted(lots, rules.policy, replaceable, undivided=undivided)
         known += [Known(lot, parcel.insurer) for lot in staying]
-        parcels += [replace(parcel, lots=leaving)] if leaving else []
+        parcels += [parcel._replace(lots=leaving)] if leaving else []
     for held in plan.waiting:
         lots = _judged(held.lots, None, past, replaceable, rules)
         leaving, staying = _parted(lots, rules.policy, replaceable, undivided=held.whole is not None)
@@ -99,8 +99,7 @@ def _judged(
     lots: Sequence[Planned], insurer_id: int | None, past: Past, replaceable: frozenset[int], rules: Reemission
 ) -> tuple[Planned, ...]:
     return tuple(
-        replace(
-            lot,
+        lot._replace(
             history=judge(
                 lot.digest,
                 insurer_id,
@@ -129,4 +128,4 @@ def _parted(
 def _replacing(lot: Planned, hold_ids: Collection[int]) -> Planned:
     """The lot, taking the place of what waits in these holds alone."""
     taken = tuple(sending for sending in lot.history.replaces if sending.hold_id in hold_ids)
-    return replace(lot, history=replace(lot.history, replaces=taken))
+    return lot._replace(history=replace(lot.history, replaces=taken))

@@ -7,16 +7,16 @@ could add to the directory would help (the lot contradicts itself), RoutingError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import attrgetter
+from operator import itemgetter
 
 from oct.domain.conventions import Conventions
 from oct.domain.model import Directory, Insurer, LotKind, Practitioner
 from oct.domain.plan import SplitContext
 from oct.errors import Place, RoutingError, RuleError
-from oct.formats.b2 import B2File, Lot
+from oct.formats.b2 import B2File, Invoice, Lot
 from oct.formats.layouts import RECORD
 
-_CAISSE = attrgetter("regime", "caisse", "centre")
+_CAISSE = itemgetter(*map(Invoice._fields.index, ("regime", "caisse", "centre")))
 AMC_TYPES = frozenset({"OC", "CS"})
 """Recipient types of a complementary insurer in a 000 header."""
 
@@ -30,7 +30,8 @@ def kind_of(lot: Lot, conventions: Conventions) -> LotKind:
 def route_lot(lot: Lot, context: SplitContext) -> Insurer:
     """The one insurer of a lot of a single file (L3, L4)."""
     conventions = context.conventions
-    if conventions.dre_invoice_marks and len({invoice.kind == conventions.dre_mark for invoice in lot.invoices}) > 1:
+    kinds = {invoice.kind for invoice in lot.invoices}
+    if conventions.dre_invoice_marks and len(kinds) > 1 and conventions.dre_mark in kinds:
         raise _ambiguous(lot, "il mêle des FSE et des DRE", _first(context, "lot_header", "recipient_organism"))
     return _route_dre(lot, context) if kind_of(lot, conventions) is LotKind.DRE else _route_fse(lot, context)
 
@@ -86,28 +87,31 @@ def check_owner(lot: Lot, practitioner: Practitioner, context: SplitContext) -> 
 
 
 def _route_fse(lot: Lot, context: SplitContext) -> Insurer:
-    keys = dict.fromkeys(map(_CAISSE, lot.invoices))
-    found = {key: context.directory.caisse(*key) for key in keys}
+    found = {key: context.directory.caisse(*key) for key in dict.fromkeys(map(_CAISSE, lot.invoices))}
     insurers = {insurer.id: insurer for insurer in found.values() if insurer is not None}
-    if len(insurers) > 1 or len({regime for regime, _, _ in keys}) > 1:
+    if len(found) > 1 and (len(insurers) > 1 or len({regime for regime, _, _ in found}) > 1):
         raise _ambiguous(
             lot, "ses factures relèvent de caisses différentes", _first(context, "lot_header", "recipient_organism")
         )
-    unknown = next((key for key, insurer in found.items() if insurer is None), None)
-    if unknown is not None:
-        regime, caisse, centre = map(_shown, unknown)
-        stray = next(invoice for invoice in lot.invoices if _CAISSE(invoice) == unknown)
-        raise RoutingError(
-            "caisse-inconnue",
-            f"La caisse {caisse} (régime {regime}, centre {centre}) n'est pas dans l'annuaire.",
-            place=Place(stray.start // RECORD + 1, _first(context, "invoice_header", "regime")),
-            rule="L6",
-        )
+    for key, insurer in found.items():
+        if insurer is None:
+            raise _unknown(lot, key, context)
     (insurer,) = insurers.values()
     if lot.organism != insurer.organism:
         named = f"son en-tête nomme l'organisme {_shown(lot.organism)}, ses factures {insurer.organism}"
         raise _ambiguous(lot, named, _first(context, "lot_header", "recipient_organism"))
     return insurer
+
+
+def _unknown(lot: Lot, key: tuple[str, str, str], context: SplitContext) -> RoutingError:
+    regime, caisse, centre = map(_shown, key)
+    stray = next(invoice for invoice in lot.invoices if _CAISSE(invoice) == key)
+    return RoutingError(
+        "caisse-inconnue",
+        f"La caisse {caisse} (régime {regime}, centre {centre}) n'est pas dans l'annuaire.",
+        place=Place(stray.start // RECORD + 1, _first(context, "invoice_header", "regime")),
+        rule="L6",
+    )
 
 
 def _route_dre(lot: Lot, context: SplitContext) -> Insurer:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from oct.domain.conservation import check_conservation
 from oct.domain.contract99 import amc_number_of, check_split, derived_lots, split_invoices
@@ -149,7 +149,7 @@ def _split(file: B2File, received: Planned, insurer: Insurer, draft: _Draft, con
     """S3: the lot without its complementary records to its AMO, its AMC flow to the AMC."""
     lot = received.source
     flow = derived_lots(file, lot, context)
-    draft.forward.setdefault(insurer.id, []).append(replace(received, altered=True))
+    draft.forward.setdefault(insurer.id, []).append(received._replace(altered=True))
     for made in flow:
         digest = hashlib.sha256(received.digest + made.amc_number.encode("latin-1")).digest()
         planned = Planned(lot, LotKind.AMC, derived=made, digest=digest)

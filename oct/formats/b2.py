@@ -16,7 +16,7 @@ from operator import itemgetter
 
 from oct.errors import Place
 from oct.formats.b2_lots import Invoice, Lot, LotReader, fault
-from oct.formats.layouts import RECORD, Cut, Layouts, cut_characters
+from oct.formats.layouts import RECORD, Cut, Layouts, Writer, cut_characters
 
 __all__ = ["MAX_LOTS", "B2File", "Invoice", "Lot", "framed", "read_file", "read_lots", "write_file"]
 
@@ -103,14 +103,13 @@ def framed(
 
     The 999 record is the given one, or a new one that names the same sending as the header.
     """
-    closing = layouts["file_trailer"]
     body = list(lots)
-    counts = {"record_count": sum(map(len, body)) // RECORD + 2, "lot_count": len(body)}
+    records, count = sum(map(len, body)) // RECORD + 2, len(body)
     if trailer is None:
         opening, _ = _cuts(layouts)
-        last = closing.build(**dict(zip(_SHARED, cut_characters(opening, header), strict=True)), **counts)
+        last = _trailer_writer(layouts)(*cut_characters(opening, header), records, count)
     else:
-        last = closing.patch(trailer, **counts)
+        last = layouts["file_trailer"].patch(trailer, record_count=records, lot_count=count)
     return (header, *body, last)
 
 
@@ -134,18 +133,25 @@ def _check_envelope(data: bytes) -> None:
 def _check_counters(data: bytes, lots: int, layouts: Layouts) -> None:
     trailer, last, number = layouts["file_trailer"], data[-RECORD:], len(data) // RECORD
     for name, counted, what in (("record_count", number, "enregistrements"), ("lot_count", lots, "lots")):
-        raw, place = trailer.raw(last, name), Place(number, trailer.fields[name].first)
+        raw = trailer.raw(last, name)
+        if raw.isdigit() and int(raw) == counted:
+            continue
+        place = Place(number, trailer.fields[name].first)
         if not raw.isdigit():
             raise fault("zone-non-numerique", f"Le compteur des {what} du 999 doit être numérique.", place)
-        if int(raw) != counted:
-            sentence = f"Le compteur des {what} du 999 indique {int(raw)}, le fichier en contient {counted}."
-            raise fault("compteur-faux", sentence, place)
+        sentence = f"Le compteur des {what} du 999 indique {int(raw)}, le fichier en contient {counted}."
+        raise fault("compteur-faux", sentence, place)
 
 
 @lru_cache(maxsize=8)
 def _cuts(layouts: Layouts) -> tuple[Cut, Cut]:
     """What 000 and 999 share, cut from the one and from the other."""
     return itemgetter(*map(layouts["file_header"].at, _SHARED)), itemgetter(*map(layouts["file_trailer"].at, _SHARED))
+
+
+@lru_cache(maxsize=8)
+def _trailer_writer(layouts: Layouts) -> Writer:
+    return layouts["file_trailer"].writer(*_SHARED, "record_count", "lot_count")
 
 
 def _check_same_sending(data: bytes, layouts: Layouts) -> None:

@@ -123,15 +123,13 @@ class LotReader:
         if not (ps_number.isalnum() and number.isdigit()):
             raise self._fault("en-tete-de-lot", "L'en-tête du lot n'a pas de numéro de PS ou de lot.", 2)
         self._offset += RECORD
-        invoices, complements, lines = [], 0, 0
+        invoices = []
         while self._data[self._offset] == _TWO:
-            invoice, more_complements, more_lines = self._invoice(ps)
-            invoices.append(invoice)
-            complements += more_complements
-            lines += more_lines
+            invoices.append(self._invoice(ps))
         trailer = self._expect(_SIX, "Un lot se compose de factures (2 à 5) et se termine par un enregistrement 6.")
         self._check_identity(header, trailer)
-        by_all = self._check_counts(trailer, len(invoices), lines, complements)
+        kinds = self._data[start : self._offset : RECORD]
+        by_all = self._check_counts(trailer, len(invoices), kinds.count(_FOUR), kinds.count(_TWO) - len(invoices))
         billed, amo, amc = self._totals(trailer, invoices)
         marking, kind = cut_characters(at.lot_trailer, trailer)
         self._offset += RECORD
@@ -140,14 +138,13 @@ class LotReader:
             tuple(invoices), billed, amo, amc, by_all,
         )  # fmt: skip
 
-    def _invoice(self, ps: bytes) -> tuple[Invoice, int, int]:
-        """One invoice, with how many 2x and 4 it has."""
+    def _invoice(self, ps: bytes) -> Invoice:
         at, start = self._at, self._offset
         header = self._data[start : start + RECORD]
         number, shared = header[at.number], header[at.shared]
         if header[at.ps] != ps or header[at.complement] != _BLANK or not number.isdigit():
             self._check_opening(header, ps, number)
-        complements, lines, amc_number = self._middle(shared, ps, number)
+        lines, amc_number = self._middle(shared, ps, number)
         total = self._data[self._offset : self._offset + RECORD]
         if total[0] != _FIVE:
             raise self._fault("ordre", "Une facture doit se terminer par un enregistrement 5.", 1)
@@ -163,11 +160,10 @@ class LotReader:
         if terms is None:
             terms = self._terms[raw_terms] = cut_characters(at.terms, header)
         kind, regime, caisse, centre, contract, settlement, ps_split = terms
-        invoice = Invoice(
+        return Invoice(
             number.decode("latin-1"), start, self._offset, kind, regime, caisse, centre,
             contract, settlement, ps_split, amc_number, billed, amo, amc, patient,
         )  # fmt: skip
-        return invoice, complements, lines
 
     def _check_opening(self, header: bytes, ps: bytes, number: bytes) -> None:
         at = self._at
@@ -179,11 +175,11 @@ class LotReader:
             raise self._fault("zone-non-numerique", sentence, at.number.start + 1)
         self._check_same(self._offset, ps, number)
 
-    def _records(self, shared: bytes, ps: bytes, number: bytes) -> tuple[int, int, str]:
-        """Steps over the 2x and the 4 of an invoice: how many of each, and the AMC of record 2M."""
+    def _records(self, shared: bytes, ps: bytes, number: bytes) -> tuple[int, str]:
+        """Steps over the 2x and the 4 of an invoice: how many of the latter, and the AMC of record 2M."""
         at, data = self._at, self._data
         begin, end, mark = at.begin, at.end, at.complement
-        first = offset = self._offset + RECORD
+        offset = self._offset + RECORD
         amc_number = ""
         while data[offset] == _TWO and data[offset + mark] != _BLANK:
             if data[offset + begin : offset + end] != shared:
@@ -197,21 +193,20 @@ class LotReader:
                 self._check_same(offset, ps, number)
             offset += RECORD
         self._offset = offset
-        return (first_line - first) // RECORD, (offset - first_line) // RECORD, amc_number
+        return (offset - first_line) // RECORD, amc_number
 
-    def _opaque_records(self, _shared: bytes, _ps: bytes, _number: bytes) -> tuple[int, int, str]:
+    def _opaque_records(self, _shared: bytes, _ps: bytes, _number: bytes) -> tuple[int, str]:
         """The same for an establishment, whose records inside an invoice are counted and not looked into."""
         at, data = self._at, self._data
         offset = self._offset + RECORD
-        twos, fours, amc_number = 0, 0, ""
+        fours, amc_number = 0, ""
         while (kind := data[offset]) in _OPAQUE:
-            twos += kind == _TWO
             fours += kind == _FOUR
             if kind == _TWO and data[offset + at.complement] == _AMC:
                 amc_number = characters(data[offset : offset + RECORD][at.amc])
             offset += RECORD
         self._offset = offset
-        return twos, fours, amc_number
+        return fours, amc_number
 
     def _check_same(self, offset: int, ps: bytes, number: bytes) -> None:
         """The records of an invoice name the lot's PS and the invoice's number; what else they share may vary."""

@@ -21,6 +21,9 @@ RECORD = 128
 Cut = Callable[[Any], tuple[Any, ...]]
 """Cuts some fields, two at least, out of a record: an itemgetter of their slices, for bytes or for text."""
 
+Writer = Callable[..., bytes]
+"""Makes a record of the values of some fields."""
+
 _RECORDS = {
     "file_header": "de l'entête du fichier (000)",
     "file_trailer": "de la fin du fichier (999)",
@@ -92,8 +95,8 @@ class Layout:
     fields: Mapping[str, Field]
     blank: bytes = field(init=False, repr=False)
     """A record of its constants and spaces."""
-    _forms: dict[tuple[str, ...], str] = field(init=False, repr=False, compare=False, default_factory=dict)
-    """By the names of the fields that are given: the record as a text to be filled in."""
+    _writers: dict[tuple[str, ...], Writer] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """By the names of the fields that are given."""
 
     def __post_init__(self) -> None:
         record = bytearray(b" " * RECORD)
@@ -130,12 +133,25 @@ class Layout:
     def build(self, **values: str | int) -> bytes:
         """A whole record: constants, the given values, spaces elsewhere."""
         names = tuple(values)
-        form = self._forms.get(names) or self._forms.setdefault(names, self._form(names))
-        record = form.format(*values.values()).encode("latin-1", "replace")
-        return record if len(record) == RECORD else self.patch(self.blank, **values)  # which tells what is too long
+        write = self._writers.get(names) or self._writers.setdefault(names, self.writer(*names))
+        return write(*values.values())
+
+    def writer(self, *names: str) -> Writer:
+        """`build` for these fields, their values given in this order: hot paths keep it."""
+        form = self._form(names).format
+
+        def write(*values: str | int) -> bytes:
+            record = form(*values).encode("latin-1", "replace")
+            if len(record) == RECORD:
+                return record
+            return self.patch(self.blank, **dict(zip(names, values, strict=True)))  # which tells what is too long
+
+        return write
 
     def _form(self, names: Sequence[str]) -> str:
-        """Every field is filled up to its width: a record comes out longer only when a value is, or fields overlap."""
+        """The record as a text to be filled in.
+
+        Every field is filled up to its width: a record comes out longer only when a value is, or fields overlap."""
         pieces, end = list[str](), 0
         for place, known in sorted(enumerate(map(self.fields.__getitem__, names)), key=lambda one: one[1].first):
             pieces += [_literal(self.blank[end : known.first - 1]), known.form(place)]

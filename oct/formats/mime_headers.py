@@ -46,7 +46,7 @@ MESSAGE_ID = re.compile(r"<[!-;=?-~]{3,250}>")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(r"\n +")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
-_NAME = re.compile(r"[!-9;-~]+")
+_FIELD = re.compile(r"^([!-9;-~]+) *: *(.*)$", re.MULTILINE)
 _PHRASE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^"<>,;])*')
 
 _MEDIA = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
@@ -115,17 +115,17 @@ def cut_headers(raw: bytes, start: int, end: int, limits: MessageLimits) -> tupl
     """The fields of the block that begins at `start`, and where the body begins (`end` when there is none)."""
     block, body = _block(raw, start, end, limits)
     text = _FOLD.sub(" ", block.decode("latin-1").replace("\r\n", "\n").replace("\t", " "))
-    if _CONTROL.search(text):
+    if not text.replace("\n", "").isprintable() and _CONTROL.search(text):
         raise FormatError("entete-caractere", "Un en-tête du message contient un caractère interdit.", rule="H1")
     if text.count("\n") >= limits.header_count:
         raise FormatError("entetes-trop-nombreux", f"Le message a plus de {limits.header_count} en-têtes.", rule="H3")
+    found = _FIELD.findall(text)
+    if len(found) != text.count("\n") + bool(text):
+        raise FormatError("entete-illisible", "Une ligne d'en-tête du message est illisible.")
     fields: dict[str, tuple[str, ...]] = {}
-    for line in text.split("\n") if text else ():
-        name, colon, value = line.partition(":")
-        name = name.rstrip(" ").lower()
-        if not colon or not _NAME.fullmatch(name):
-            raise FormatError("entete-illisible", "Une ligne d'en-tête du message est illisible.")
-        fields[name] = (*fields.get(name, ()), value.strip(" "))
+    for written, value in found:
+        name = written.lower()
+        fields[name] = (*fields.get(name, ()), value.rstrip(" "))
     return fields, body
 
 

@@ -23,6 +23,7 @@ from io import BytesIO
 
 from oct.errors import FormatError
 from oct.formats.mime_headers import (
+    ContentType,
     Fields,
     Headers,
     MessageLimits,
@@ -128,8 +129,8 @@ def read_message(raw: bytes, limits: MessageLimits) -> MailMessage:
     """
     fields, start = cut_headers(raw, 0, len(raw), limits)
     headers = message_headers(fields)
-    parts = _Entities(raw, limits).read(fields, start)
-    return MailMessage(headers, read_content_type(last(fields, "content-type"), limits).media, parts)
+    content_type, parts = _Entities(raw, limits).read(fields, start)
+    return MailMessage(headers, content_type, parts)
 
 
 def attachment_of(message: MailMessage) -> Attachment:
@@ -151,7 +152,7 @@ def inner_file(content: bytes, limits: MessageLimits) -> bytes:
     if not _opens_with_headers(content, 0, len(content), limits):
         return content
     fields, start = cut_headers(content, 0, len(content), limits)
-    parts = _Entities(content, limits).read(fields, start)
+    _, parts = _Entities(content, limits).read(fields, start)
     part = parts[0] if len(parts) == 1 else _payload(parts)
     if part is None:
         raise FormatError("aucune-piece-jointe", "Le contenu déchiffré ne contient aucun fichier.", rule="M2")
@@ -164,19 +165,25 @@ class _Entities:
     def __init__(self, raw: bytes, limits: MessageLimits) -> None:
         self._raw = raw
         self._limits = limits
-        self._count = 0
+        self._count = 1
         self._leaves: list[Part] = []
 
-    def read(self, fields: Fields, start: int) -> tuple[Part, ...]:
-        """The leaves of the entity whose body begins at `start` and ends with the bytes."""
-        self._entity(fields, start, len(self._raw), depth=0, enclosed=False)
-        return tuple(self._leaves)
+    def read(self, fields: Fields, start: int) -> tuple[str, tuple[Part, ...]]:
+        """The media type and the leaves of the entity whose body begins at `start` and ends with the bytes."""
+        whole = read_content_type(last(fields, "content-type"), self._limits)
+        self._body(fields, whole, start, len(self._raw), depth=0, enclosed=False)
+        return whole.media, tuple(self._leaves)
 
     def _entity(self, fields: Fields, start: int, end: int, *, depth: int, enclosed: bool) -> None:
         self._count += 1
         if depth > self._limits.depth or self._count > self._limits.parts:
             raise _too_many_parts()
         content_type = read_content_type(last(fields, "content-type"), self._limits)
+        self._body(fields, content_type, start, end, depth=depth, enclosed=enclosed)
+
+    def _body(
+        self, fields: Fields, content_type: ContentType, start: int, end: int, *, depth: int, enclosed: bool
+    ) -> None:
         if content_type.media.startswith("multipart/"):
             self._multipart(content_type.parameters.get("boundary", ""), start, end, depth)
             return

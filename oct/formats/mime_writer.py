@@ -126,8 +126,7 @@ def _head(sender: str, recipient: str, subject: str, message_id: str, date: date
     if not MESSAGE_ID.fullmatch(message_id):
         raise _refused("Message-ID")
     return (
-        f"From: {_address('From', sender)}\r\n"
-        f"To: {_address('To', recipient)}\r\n"
+        f"{_parties(sender, recipient)}"
         f"{_optional('Subject', subject)}"
         f"Date: {_date(date)}\r\n"
         f"Message-ID: {message_id}\r\n"
@@ -135,15 +134,26 @@ def _head(sender: str, recipient: str, subject: str, message_id: str, date: date
     )
 
 
+@lru_cache(maxsize=1024)
+def _parties(sender: str, recipient: str) -> str:
+    return f"From: {_address('From', sender)}\r\nTo: {_address('To', recipient)}\r\n"
+
+
 def _message(head: str, content_type: str, description: str, body: bytes, filename: str) -> bytes:
+    return f"{head}{_body_fields(content_type, description, filename)}\r\n".encode("ascii") + _base64(body)
+
+
+@lru_cache(maxsize=64)
+def _body_fields(content_type: str, description: str, filename: str) -> str:
     described = _optional("Content-Description", description)
     disposed = f'Content-Disposition: attachment; filename="{filename}"\r\n' if filename else ""
-    headers = f"{head}Content-Type: {content_type}\r\nContent-Transfer-Encoding: base64\r\n{disposed}{described}\r\n"
-    return headers.encode("ascii") + _base64(body)
+    return f"Content-Type: {content_type}\r\nContent-Transfer-Encoding: base64\r\n{disposed}{described}"
 
 
 def _base64(content: bytes) -> bytes:
     """Lines of 76 characters, CRLF after each. A piece at a time: the lines of a large file weigh twice its size."""
+    if len(content) <= _PIECE:
+        return _lines(content)
     return b"".join(_lines(content[at : at + _PIECE]) for at in range(0, len(content), _PIECE))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from oct.errors import ConfigurationError
 from oct.formats.mime_headers import ADDRESS
@@ -39,8 +39,7 @@ HEADER_ROUTE = "header"
 """The route of a flow whose files name their recipient in their 000 header."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """A message's profile: its table's `name`, its `kind`, the `pattern` it matched, what its third part announces.
 
     `route` is that of an opaque flow: `header`, the address of an insurer, or empty when the flow is not configured.

@@ -12,7 +12,7 @@ there and refuses what a batch comes to, each message is settled and written alo
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -147,7 +147,7 @@ def _settle(
 
 def _held(receipt: Receipt, code: str, sentence: str) -> Outcome:
     reason = RoutingError(code, f"{sentence} L'opérateur est prévenu.")
-    return Outcome(MessageState.HELD, replace(receipt, retention=reason.describe()), reason=reason)
+    return Outcome(MessageState.HELD, receipt._replace(retention=reason.describe()), reason=reason)
 
 
 def _receipt(

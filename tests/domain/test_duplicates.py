@@ -183,7 +183,7 @@ def test_a_lot_set_aside_without_reason_is_caught() -> None:
     stolen = plan.parcels[0].lots[0]
     tampered = replace(
         plan,
-        parcels=(replace(plan.parcels[0], lots=plan.parcels[0].lots[1:]), *plan.parcels[1:]),
+        parcels=(plan.parcels[0]._replace(lots=plan.parcels[0].lots[1:]), *plan.parcels[1:]),
         known=(Known(stolen, plan.parcels[0].insurer),),
     )
     with pytest.raises(ConservationError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from textwrap import TextWrapper
 
@@ -74,8 +73,7 @@ Pour toute question, donnez le numéro de suivi ci-dessus.
 
 def test_the_receipt_reads_as_this() -> None:
     """T1: a golden text; read it aloud before changing it."""
-    receipt = replace(
-        RECEIPT,
+    receipt = RECEIPT._replace(
         sent=(FSE, DRE, FLOW),
         held=(STRAY,),
         refused=(BROKEN,),
@@ -97,18 +95,18 @@ def test_the_verdict_says_whether_all_some_or_nothing_went_on() -> None:
         ({"refusal": "Le fichier est vide."}, "REFUSÉ : rien n'a été transmis.\nLe fichier est vide."),
         ({"retention": "À voir."}, "EN ATTENTE : rien n'a encore été transmis.\nÀ voir."),
     ):
-        assert f"\n\n{expected}\n" in compose(replace(RECEIPT, **changes)), changes
+        assert f"\n\n{expected}\n" in compose(RECEIPT._replace(**changes)), changes
 
 
 def test_a_re_sent_lot_is_said_to_have_gone_before() -> None:
     """D2."""
-    text = compose(replace(RECEIPT, known=(replace(FSE, reason="Accepté par la caisse le 19/11/2026."),)))
+    text = compose(RECEIPT._replace(known=(FSE._replace(reason="Accepté par la caisse le 19/11/2026."),)))
     assert "Déjà transmis auparavant (non renvoyé, rien à refaire) :\n- lot FSE 001" in text
     assert "  Motif : Accepté par la caisse le 19/11/2026." in text
 
 
 def test_a_message_that_could_not_be_read_has_no_file_line() -> None:
-    text = compose(replace(RECEIPT, file_id="", compostage="", refusal="Le fichier est vide. [règle L7]"))
+    text = compose(RECEIPT._replace(file_id="", compostage="", refusal="Le fichier est vide. [règle L7]"))
     assert "Fichier" not in text
     assert "Compostage" not in text
 
@@ -136,7 +134,7 @@ lines = st.builds(
 def test_no_line_is_longer_than_72_and_no_text_breaks_out_of_its_line(
     sent: list[LotLine], held: list[LotLine], warnings: list[str], refusal: str
 ) -> None:
-    text = compose(replace(RECEIPT, sent=tuple(sent), held=tuple(held), warnings=tuple(warnings), refusal=refusal))
+    text = compose(RECEIPT._replace(sent=tuple(sent), held=tuple(held), warnings=tuple(warnings), refusal=refusal))
     assert all(len(line) <= 72 for line in text.split("\n"))
     assert not any(ord(character) < 32 for character in text.replace("\n", ""))
     assert text.endswith("ci-dessus.\n")
@@ -149,7 +147,7 @@ def test_no_line_is_longer_than_72_and_no_text_breaks_out_of_its_line(
 )
 def test_lines_are_folded_as_textwrap_folds_them(opening: str, words: list[str], between: str) -> None:
     line = opening + between.join(words)
-    told = compose(replace(RECEIPT, told=(line,))).partition("TRAITÉ.\n")[2]
+    told = compose(RECEIPT._replace(told=(line,))).partition("TRAITÉ.\n")[2]
     indent = "  " if line.startswith(("- ", "  ")) else ""
     folding = TextWrapper(
         72, subsequent_indent=indent, break_on_hyphens=False, expand_tabs=False, replace_whitespace=False

@@ -212,7 +212,7 @@ Change = Callable[[Plan], Plan]
 
 def with_lots(plan: Plan, rank: int, change: Callable[[tuple[Planned, ...]], tuple[Planned, ...]]) -> Plan:
     parcels = list(plan.parcels)
-    parcels[rank] = replace(parcels[rank], lots=change(parcels[rank].lots))
+    parcels[rank] = parcels[rank]._replace(lots=change(parcels[rank].lots))
     return replace(plan, parcels=tuple(parcels))
 
 
@@ -235,15 +235,15 @@ TAMPERINGS: dict[str, Change] = {
     "two files of one insurer swapped": lambda p: replace(
         p,
         parcels=(
-            replace(p.parcels[0], lots=p.parcels[0].lots[1:]),
-            replace(p.parcels[0], lots=p.parcels[0].lots[:1]),
+            p.parcels[0]._replace(lots=p.parcels[0].lots[1:]),
+            p.parcels[0]._replace(lots=p.parcels[0].lots[:1]),
             *p.parcels[1:],
         ),
     ),
     "a file dropped": lambda p: replace(p, parcels=p.parcels[1:]),
     "an empty file": lambda p: replace(p, parcels=(*p.parcels, Parcel(INSURERS[2], ()))),
     "an AMC flow dropped": lambda p: replace(p, parcels=p.parcels[:2]),
-    "an AMC flow twice": lambda p: replace(p, parcels=(*p.parcels, replace(p.parcels[2], insurer=INSURERS[4]))),
+    "an AMC flow twice": lambda p: replace(p, parcels=(*p.parcels, p.parcels[2]._replace(insurer=INSURERS[4]))),
     "a held lot dropped": lambda p: replace(p, waiting=()),
     "a held lot sent too": lambda p: with_lots(p, 0, lambda lots: (*lots, p.waiting[0].lots[0])),
     "a refused lot forgotten": lambda p: replace(p, refused=()),
@@ -252,15 +252,15 @@ TAMPERINGS: dict[str, Change] = {
         p, refused=(*p.refused, Refused(RuleError("essai", "Essai."), p.parcels[0].lots[0].source))
     ),
     "a lot's identity changed": lambda p: with_lots(
-        p, 0, lambda lots: (replace(lots[0], source=lots[0].source._replace(number="999")), *lots[1:])
+        p, 0, lambda lots: (lots[0]._replace(source=lots[0].source._replace(number="999")), *lots[1:])
     ),
     "a 99 lot that leaves as it came": lambda p: with_lots(
-        p, 0, lambda lots: (lots[0], replace(lots[1], altered=False), lots[2])
+        p, 0, lambda lots: (lots[0], lots[1]._replace(altered=False), lots[2])
     ),
     "an ordinary invoice without AMC part": lambda p: replace(p, without_amc_part=(*p.without_amc_part, "000000002")),
     "a 99 invoice without AMC part forgotten": lambda p: replace(p, without_amc_part=()),
     "a source-split file invented": lambda p: replace(
-        p, parcels=(replace(p.parcels[0], whole=claim_file(*TRIED)), *p.parcels[1:])
+        p, parcels=(p.parcels[0]._replace(whole=claim_file(*TRIED)), *p.parcels[1:])
     ),
 }
 
@@ -303,7 +303,7 @@ def test_a_routed_lot_said_to_be_altered_may_not_differ_either() -> None:
     file, plan = plan_of(*TRIED)
     planned = plan.parcels[0].lots[0]
     with pytest.raises(ConservationError):
-        check_content(file, replace(planned, altered=True), with_byte(bytes_of(file, planned), 200), context())
+        check_content(file, planned._replace(altered=True), with_byte(bytes_of(file, planned), 200), context())
 
 
 @pytest.mark.parametrize(("rank", "lot"), [(0, 1), (2, 0)], ids=["AMO", "AMC"])
@@ -334,8 +334,8 @@ def test_a_whole_file_that_was_changed_or_shared_is_caught() -> None:
     file, plan = plan_of(Batch(), Batch(number=2), recipient=CT_422)
     (parcel,) = plan.parcels
     for wrong in (
-        replace(parcel, whole=put(file.data, 300, "9")),
-        replace(parcel, whole=file.data + b" "),
+        parcel._replace(whole=put(file.data, 300, "9")),
+        parcel._replace(whole=file.data + b" "),
     ):
         with pytest.raises(ConservationError):
             check_conservation(file, replace(plan, parcels=(wrong,)))
@@ -344,7 +344,7 @@ def test_a_whole_file_that_was_changed_or_shared_is_caught() -> None:
             file,
             replace(
                 plan,
-                parcels=(replace(parcel, lots=parcel.lots[:1]),),
+                parcels=(parcel._replace(lots=parcel.lots[:1]),),
                 waiting=(Waiting(UNKNOWN, parcel.lots[1:]),),
             ),
         )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oct.errors import FormatError
-from oct.formats.mime_headers import MessageLimits, read_headers
+from oct.formats.mime_headers import MessageLimits, cut_headers, read_headers
 from oct.formats.mime_reader import attachment_of, inner_file, read_message
 from oct.formats.mime_writer import wrap_entity, write_facture, write_return
 from oct.formats.profiles import Profiles
@@ -44,8 +44,35 @@ PIECES = [
     b"\r",
     b"\x00",
 ]
+HEADER_LINES = st.lists(
+    st.text("Ab: \t\x7f\x80\x85\xa0\xe9-", max_size=9).map(lambda line: line.strip(" \t")).filter(bool), max_size=6
+)
 message_like = st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=3)), max_size=40).map(b"".join)
 headed = message_like.map(lambda rest: b"From: a@b.example\r\n" + rest)
+
+
+def line_by_line(lines: list[str]) -> dict[str, tuple[str, ...]] | str:
+    """The fields of a header block, or the code of its refusal, as its rules say them one line at a time."""
+    fields: dict[str, tuple[str, ...]] = {}
+    if any("\x7f" in line for line in lines):
+        return "entete-caractere"
+    for line in lines:
+        name, colon, value = line.replace("\t", " ").partition(":")
+        name = name.rstrip(" ").lower()
+        if not (colon and name and name.isascii()) or " " in name:
+            return "entete-illisible"
+        fields[name] = (*fields.get(name, ()), value.strip(" "))
+    return fields
+
+
+@given(HEADER_LINES)
+def test_a_header_block_reads_as_its_lines_do_one_by_one(lines: list[str]) -> None:
+    raw = "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
+    try:
+        read: object = cut_headers(raw, 0, len(raw), LIMITS)[0]
+    except FormatError as error:
+        read = error.code
+    assert read == line_by_line(lines)
 
 
 @given(st.one_of(st.binary(max_size=300), message_like, headed))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from oct.clock import paris
 from oct.domain.conservation import check_conservation
@@ -147,19 +147,19 @@ def _ended(receipt: Receipt, error: OctError) -> Outcome:
     sentence = error.describe()
     return Outcome(
         state=MessageState.HELD if held else MessageState.REFUSED,
-        receipt=replace(receipt, retention=sentence) if held else replace(receipt, refusal=sentence),
+        receipt=receipt._replace(retention=sentence) if held else receipt._replace(refusal=sentence),
         reason=error,
     )
 
 
 def _answered(receipt: Receipt, answer: Answer) -> Outcome:
-    told = replace(receipt, told=answer.told, warnings=answer.warnings)
+    told = receipt._replace(told=answer.told, warnings=answer.warnings)
     return Outcome(MessageState.PROCESSED, told, answer=answer)
 
 
 def _passed_on(receipt: Receipt, passage: Passage) -> Outcome:
     retention = passage.retention.describe() if passage.retention is not None else ""
-    told = replace(receipt, told=passage.told, retention=retention)
+    told = receipt._replace(told=passage.told, retention=retention)
     return Outcome(MessageState.PROCESSED, told, dispatch=passage.dispatch, file=passage.file, basis=passage.basis)
 
 
@@ -244,8 +244,7 @@ def _processed(receipt: Receipt, file: B2File, plan: Plan, dispatch: Dispatch, w
     ]
     leaving: tuple[Departure | Gathering, ...] = (*dispatch.departures, *dispatch.gatherings)
     warnings += different_lots((lot, one.insurer.label) for one in leaving for lot in one.lots)
-    return replace(
-        receipt,
+    return receipt._replace(
         file_id=file.file_id,
         lot_count=len(file.lots),
         invoice_count=file.invoice_count,
