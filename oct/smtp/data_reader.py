@@ -102,7 +102,7 @@ class DataReader:
             return
         if self._after_crlf and lines.startswith(b"."):
             lines = lines[1:]
-        if b"." in lines:
+        if lines.find(b"\r\n.", 0, lines.rfind(b".") + 1) >= 0:  # behind the last dot, in base64, there is none
             lines = lines.replace(b"\r\n.", b"\r\n")
         ends = line_ends(lines)
         if "\r" in ends or b"\0" in lines:
