@@ -220,6 +220,12 @@ def keep_tiles(conn: Connection, tiles: Sequence[tuple[int, bytes]]) -> None:
     conn.execute(inserting(conn, tree_tiles).on_conflict_do_nothing(), rows)
 
 
+def keep_completed(conn: Connection, tiles: Sequence[tuple[int, bytes]]) -> None:
+    """The same for those that the newest leaves completed, unless there are older ones to keep first."""
+    if tiles and tiles[0][0] == _tiles_kept(conn):
+        keep_tiles(conn, tiles)
+
+
 def keep(conn: Connection, leaves: Sequence[tuple[int, int, bytes]], tree: Tree, head: TreeHead) -> None:
     """Writes leaves (seq, event id, hash), the tree they lead to and its head."""
     insert_tuples(conn, event_leaves, _LEAF, leaves)
