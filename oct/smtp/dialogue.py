@@ -266,10 +266,12 @@ class Dialogue(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
         unread, at = self._unread + data, 0
-        while (found := _REPLY_LINE.match(unread, at)) is not None and self._size + len(found[0]) <= _LONGEST_REPLY:
-            code, more, text = found.groups()
+        while (found := _REPLY_LINE.match(unread, at)) is not None:
+            self._size += found.end() - at
+            if self._size > _LONGEST_REPLY:
+                break
             at = found.end()
-            self._size += len(found[0])
+            code, more, text = found.groups()
             self._lines.append(text)
             if more != b"-":
                 self._replies.append((int(code), b"\n".join(self._lines)))
