@@ -36,7 +36,7 @@ from oct.errors import ConfigurationError, StoreError, StoreRefusalError
 if TYPE_CHECKING:
     import psycopg
 
-for _kind in (type(None), bytes):
+for _kind in (type(None), bool, bytes):
     # the module looks for a way to convert these at each value, in vain: to be told that there is nothing to do costs
     # it half as much
     sqlite3.register_adapter(_kind, lambda value: value)
