@@ -11,11 +11,12 @@ import asyncio
 import fcntl
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -41,7 +42,7 @@ from oct.smtp import replies
 from oct.smtp.client import Connection, Route, TlsPolicy
 from oct.smtp.door import Door
 from oct.smtp.mx import mx_routes
-from oct.smtp.tls import server_context
+from oct.smtp.tls import server_context, unverified_context, verifying_context
 from oct.smtp.transaction import DoorLimits, Reply, Transaction
 from oct.steps.alerts.door import door_alerts
 from oct.steps.alerts.trace import upkeep_alerts
@@ -68,6 +69,7 @@ from oct.trace.heads import Signer, load_signer
 if TYPE_CHECKING:
     from oct.web.server import WebServer
 
+_EXCHANGERS = partial(mx_routes, draw=SystemRandom().random)
 _SQLITE = "sqlite:///"
 _SHARES = {"sqlite": 16, "postgresql": 4}
 """Batches that a claim takes for all couriers: many where each waits for the one writer's turn, and no other process
@@ -189,17 +191,18 @@ def open_workshop(
     )
 
 
-def connector(settings: Settings) -> Connect:
+def connector(settings: Settings, exchangers: Callable[[str, TlsPolicy], list[Route]] = _EXCHANGERS) -> Connect:
     """How to reach a recipient: the route of its domain, else the relay, else the domain's mail exchangers."""
     delivery = settings.delivery
     policy = TlsPolicy(delivery.tls)
     # the machine's authorities take 30 ms to read
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if policy is TlsPolicy.NONE else ssl.create_default_context()
+    tls = verifying_context() if policy is TlsPolicy.REQUIRED else unverified_context()
 
-    async def connect(recipient: str) -> Connection:
-        domain = recipient.rpartition("@")[2].lower()
+    async def connect(recipient: str, avoided: Container[Route]) -> Connection:
+        domain = recipient.rpartition("@")[2].rstrip(".").lower()
         server = _routed(domain, delivery.routes) or delivery.relay
-        route = _route(server, policy) if server else (await asyncio.to_thread(mx_routes, domain, tls=policy))[0]
+        routes = [_route(server, policy)] if server else await asyncio.to_thread(exchangers, domain, policy)
+        route = next((one for one in routes if one not in avoided), routes[0])
         return Connection(route, helo=settings.oct.hostname, tls=tls, timeout_seconds=delivery.timeout / 1000)
 
     return connect

@@ -202,6 +202,7 @@ class Cluster:
             "unix_socket_directories": str(self._home),
             "fsync": "off",
             "full_page_writes": "off",
+            "autovacuum": "off",
             "shared_buffers": "32MB",
             "max_connections": "80",
             "wal_level": "minimal",

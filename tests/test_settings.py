@@ -157,7 +157,7 @@ def test_all_faults_are_told_at_once_in_french_one_a_line(tmp_path: Path) -> Non
             "[smtp] max_connection : clé inconnue.",
             "[delivery] tls : valeurs possibles : 'none', 'opportunistic' ou 'required'.",
             "[delivery] relay : attendu : hôte:port, ou rien.",
-            "[delivery] routes (rss.fr) : attendu : hôte:port, par exemple 127.0.0.1:2525.",
+            "[delivery] routes (rss.fr) : attendu : hôte:port, par exemple 127.0.0.1:2525 ou [2001:db8::1]:25.",
             "[store] pool_size : 100 au plus.",
             "[keys] directory : un chemin entre guillemets est attendu.",
             "[clear] accept : true ou false est attendu.",
@@ -203,6 +203,28 @@ def test_values_are_shown_as_they_are_written() -> None:
     assert values["delivery", "retry"] == "1m, 5m, 15m, 1h, 4h"
     assert values["smtp", "max_message"] == "48MiB"
     assert values["clear", "accept"] == "false"
+
+
+@pytest.mark.parametrize("server", ["h:0", "h:65536", "h:99999", ":25", "::1", "2001:db8::1:25", "[::1:25", "::1]:25"])
+def test_a_server_that_could_be_taken_for_another_one_is_a_fault(tmp_path: Path, server: str) -> None:
+    """A port above 65535 is another one modulo 65536 when the host is a name, and no port at all else."""
+    (relay, route) = faults(tmp_path, f'[delivery]\nrelay = "{server}"\nroutes = {{ "rss.fr" = "{server}" }}')
+    assert relay.startswith("[delivery] relay : ")
+    assert route.startswith("[delivery] routes (rss.fr) : ")
+
+
+@pytest.mark.parametrize("domain", ["RSS.fr", ".rss.fr", "rss.fr.", "@rss.fr", "*.rss.fr", ""])
+def test_a_route_that_would_never_be_taken_is_a_fault(tmp_path: Path, domain: str) -> None:
+    """What is for that domain would leave by the relay, or be looked for in the DNS."""
+    (fault,) = faults(tmp_path, f'[delivery]\nroutes = {{ "{domain}" = "10.0.0.1:25" }}')
+    assert fault == f"[delivery] routes ({domain}) : attendu : un domaine en minuscules, par exemple rss.fr."
+
+
+def test_servers_may_be_named_or_be_addresses(tmp_path: Path) -> None:
+    text = (
+        '[delivery]\nrelay = "[2001:db8::1]:65535"\nroutes = { "fr" = "relais_1.example:1", "a-b.fr" = "10.0.0.1:25" }'
+    )
+    assert load(written(tmp_path, text), {}).settings.delivery.relay == "[2001:db8::1]:65535"
 
 
 def test_a_table_of_routes_is_shown_on_one_line(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from oct.domain.conventions import Conventions
 from oct.settings.values import (
     Address,
     Broker,
+    Domain,
     Duration,
     Durations,
     HostPort,
@@ -111,7 +112,7 @@ class DeliverySection(Section):
     """How messages leave."""
 
     relay: Relay = ""
-    routes: Mapping[str, HostPort] = {}
+    routes: Mapping[Domain, HostPort] = {}
     tls: Literal["none", "opportunistic", "required"] = "opportunistic"
     retry: Durations = (60_000, 300_000, 900_000, 3_600_000, 14_400_000)
     expire: Duration = 5 * 86_400_000

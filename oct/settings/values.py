@@ -74,7 +74,11 @@ OptionalAddress = Annotated[
     str, _matching(f"(?:{_ADDRESS})?", "une adresse électronique, ou rien"), Field(max_length=254)
 ]
 OctNumber = Annotated[str, _matching("[0-9]{9,14}", "9 à 14 chiffres, entre guillemets")]
-HostPort = Annotated[str, _matching(_PLACE, "hôte:port, par exemple 127.0.0.1:2525")]
+_PORT = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_SERVER = rf"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):{_PORT}"
+HostPort = Annotated[str, _matching(_SERVER, "hôte:port, par exemple 127.0.0.1:2525 ou [2001:db8::1]:25")]
+"""A server to connect to: a host is named, an IPv6 address stands in brackets."""
+Domain = Annotated[str, _matching(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", "un domaine en minuscules, par exemple rss.fr")]
 Listener = Annotated[
     str, _matching(rf"(?:tls://)?{_PLACE}", "hôte:port ou tls://hôte:port, par exemple 127.0.0.1:2525")
 ]
@@ -86,4 +90,4 @@ Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(separated)]
 Broker = Annotated[str, _matching(r"(?:rediss?://.+)?", '"redis://hôte:6379/0", ou rien')]
 WebAddress = Annotated[str, _matching(r"(?:https?://[^\s@]+)?", '"http://hôte/chemin", ou rien')]
-Relay = Annotated[str, _matching(rf"(?:{_PLACE})?", "hôte:port, ou rien")]
+Relay = Annotated[str, _matching(rf"(?:{_SERVER})?", "hôte:port, ou rien")]

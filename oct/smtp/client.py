@@ -102,6 +102,8 @@ class Connection:
         self._in_clear = route.tls is TlsPolicy.NONE
         self._unfinished = False
         self._given_up = False
+        self.is_introduced = False
+        """Whether the peer has greeted, and TLS has begun where it is wanted, when it was connected to last."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -175,7 +177,7 @@ class Connection:
     async def _opened(self) -> Dialogue:
         """The open connection, or a new one, greeted and wrapped as the policy says."""
         if self._dialogue is None:
-            self._unfinished = False
+            self._unfinished = self.is_introduced = False
             route = self.route
             self._dialogue = await Dialogue.open(
                 route.host, route.port, helo=self._helo, reply_seconds=self._timeout_seconds
@@ -191,6 +193,7 @@ class Connection:
             if self._given_up:
                 self._hang_up()
                 raise ConnectionResetError("given up")
+            self.is_introduced = True
         return self._dialogue
 
     async def _wrap(self, dialogue: Dialogue) -> None:

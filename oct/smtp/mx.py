@@ -1,12 +1,14 @@
 """The servers of a domain by the DNS, for an operator without a smarthost.
 
-Takes a domain; gives routes in the order to try them. Fails with DeliveryError: permanent for a domain that says it
-takes no mail (RFC 7505), temporary for all that the DNS may still mend; with ConfigurationError without dnspython.
+Takes a domain; gives routes in the order to try them, at random among equals. Fails with DeliveryError: permanent for a
+domain that says it takes no mail (RFC 7505), temporary for all that the DNS may still mend; with ConfigurationError
+without dnspython.
 Sources: RFC 5321 section 5.1, RFC 7505.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from oct.errors import ConfigurationError, DeliveryError
@@ -19,9 +21,10 @@ SMTP_PORT = 25
 
 
 def mx_routes(
-    domain: str, *, tls: TlsPolicy = TlsPolicy.OPPORTUNISTIC, resolver: Resolver | None = None
+    domain: str, tls: TlsPolicy, *, draw: Callable[[], float], resolver: Resolver | None = None
 ) -> list[Route]:
-    """The domain's mail servers, most preferred first; the domain itself when it has an address and no MX."""
+    """The domain's mail servers, most preferred first; the domain itself when it has an address and no MX. `draw` gives
+    random numbers; without a `resolver`, the name servers are those that the machine has now."""
     try:
         from dns import exception, rdatatype
         from dns import resolver as resolving
@@ -30,15 +33,16 @@ def mx_routes(
             "dnspython-absent", "La remise directe par MX demande dnspython ; installez-le ou réglez delivery.relay."
         ) from error
     try:
-        asked = resolver or resolving.get_default_resolver()
+        asked = resolver or resolving.Resolver()
         answer = asked.resolve(domain, rdatatype.MX, raise_on_no_answer=False)
-        servers = sorted((record.preference, str(record.exchange).rstrip(".")) for record in answer)
+        servers = sorted((record.preference, draw(), str(record.exchange).rstrip(".")) for record in answer)
         if not servers:
             asked.resolve_name(domain)
     except exception.DNSException as error:
         raise DeliveryError(
             "domaine-introuvable", "Le domaine du destinataire ne se trouve pas dans le DNS.", permanent=False
         ) from error
-    if any(not host for _, host in servers):
+    hosts = [host for *_, host in servers if host]
+    if servers and not hosts:
         raise DeliveryError("domaine-sans-courrier", "Le domaine du destinataire refuse tout courrier.", permanent=True)
-    return [Route(host, SMTP_PORT, tls) for _, host in servers] or [Route(domain, SMTP_PORT, tls)]
+    return [Route(host, SMTP_PORT, tls) for host in hosts or [domain]]

@@ -30,9 +30,16 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
+def verifying_context() -> ssl.SSLContext:
+    """A client context that trusts the machine's authorities. What it allows at least is said here: Pythons differ."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def unverified_context() -> ssl.SSLContext:
     """A client context for opportunistic TLS (RFC 7435): it hides the traffic, it does not tell who the peer is."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

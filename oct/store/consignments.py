@@ -169,10 +169,10 @@ def claim_stalled(conn: Connection, owner: str, now: int, lease_ms: int, limit: 
     return _claimed(conn, _CLAIM_STALLED, owner, now, lease_ms, limit)
 
 
-def hand_back(conn: Connection, consignment_ids: Sequence[int], owner: str) -> None:
-    """Undo a claim of what was not tried: it is due as before, and the claim does not count."""
-    rows = [{"row": row_id, "holder": owner} for row_id in sorted(consignment_ids)]
-    update_rows(conn, _HAND_BACK, rows)
+def hand_back(conn: Connection, left: Sequence[tuple[int, str]]) -> None:
+    """Undo the claims (id, owner of the lease) of what was not tried: it is due as before, and the claim does not
+    count."""
+    update_rows(conn, _HAND_BACK, [{"row": row_id, "holder": owner} for row_id, owner in sorted(left)])
 
 
 def mark_delivered(conn: Connection, consignment_id: int, owner: str, reply: str, now: int) -> bool:

@@ -378,11 +378,16 @@ def unproven_since(conn: Connection, size: int) -> int | None:
 
     Costs the same whatever the log's length: what hides far below the newest is for `verify_live` to find.
     """
-    first = select(events.c.at).join(event_leaves, event_leaves.c.event_id == events.c.id)
-    if (at := conn.execute(first.where(event_leaves.c.seq == size)).scalar()) is not None:
-        return int(at)
+    if (at := written_at(conn, size)) is not None:
+        return at
     newest = conn.execute(select(func.max(event_leaves.c.event_id))).scalar() or 0
     return conn.execute(select(func.min(events.c.at)).where(_leafless(newest - _RECENT, None))).scalar()
+
+
+def written_at(conn: Connection, seq: int) -> int | None:
+    """When the event at a place of the tree was written (ms); None when no event has that place yet."""
+    at = select(events.c.at).join(event_leaves, event_leaves.c.event_id == events.c.id)
+    return conn.execute(at.where(event_leaves.c.seq == seq)).scalar()
 
 
 def first_unsealed(conn: Connection, before: int) -> int | None:

@@ -55,6 +55,24 @@ def test_a_container_is_read_only_unprivileged_and_not_root(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
 
 
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_what_is_mounted_has_a_place(name: str) -> None:
+    """A comma in a list without quotes makes two entries of one, which the schema does not mind."""
+    service = SERVICES[name]
+    places = [*service.get("tmpfs", ()), *(one.split(":")[1] for one in service.get("volumes", ()))]
+    assert all(place.startswith("/") for place in places)
+
+
+def test_who_proves_the_trace_writes_where_it_may() -> None:
+    """T1, T5: the folder of the configuration, where heads and logbook lie by default, is read-only to the roles."""
+    (state,) = [one.split(":")[1] for one in SERVICES["beat"]["volumes"] if not one.endswith(":ro")]
+    unit = (ROOT / "infra" / "systemd" / "oct-beat.service").read_text(encoding="utf-8")
+    assert f"StateDirectory={Path(state).name}\n" in unit
+    for file in ("HEADS", "LOGBOOK"):
+        assert Path(SERVICES["beat"]["environment"][f"OCT_JOURNAL__{file}"]).parent == Path(state)
+        assert f"OCT_JOURNAL__{file}={state}/" in unit
+
+
 def test_secrets_and_variables_of_containers_are_settings() -> None:
     known = {f"{name}__{key}" for name, field in Settings.model_fields.items() for key in keys(field.default)}
     own = SERVICES["smtp"]

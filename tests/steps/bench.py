@@ -103,7 +103,7 @@ async def send_all(workshop: Workshop, claimed: Sequence[Consignment], owner: st
     settlement = Settlement(workshop)
     deliveries = Deliveries(settlement.write, lambda: 1)
     errands = Errands(workshop, claimed, owner, now=workshop.clock(), lease=60_000)
-    async with await connect(claimed[0].recipient) as connection:
+    async with await connect(claimed[0].recipient, ()) as connection:
         while (errand := errands.take()) is not None:
             await send(workshop, errand, connection.send, deliveries)
     settlement.settle()

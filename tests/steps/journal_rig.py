@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from oct.steps.journal.logbook import Logbook
 from oct.steps.journal.proof import export, verify_live
 from oct.steps.journal.seal import Sealer
 from oct.store import events
@@ -33,6 +34,7 @@ class Journal:
         self.public = create_key(home, "a")
         self.heads = home / "tetes.jsonl"
         self.sealer = self.another_sealer()
+        self.logbook = Logbook(store, home / "registre.jsonl")
         with store.begin() as conn:
             self.accounts = [
                 add_practitioner(conn, f"99123456{rank}", f"cabinet{rank}@exemple.test") for rank in range(2)
@@ -60,9 +62,11 @@ class Journal:
         )
 
     def seal(self) -> int:
-        """A minute later."""
+        """A minute later; the logbook follows, as in the program."""
         self.now += MINUTE
-        return self.sealer.run()
+        sealed = self.sealer.run()
+        self.logbook.run()
+        return sealed
 
     def published(self) -> list[TreeHead]:
         return read_heads(self.heads.read_bytes(), read_public_keys([self.public.read_bytes()]))

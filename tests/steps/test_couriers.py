@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from itertools import count
 from math import inf
@@ -12,34 +12,29 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from sqlalchemy import select
 
 from oct.bootstrap import connector
 from oct.domain.journey import ConsignmentState
 from oct.errors import DeliveryError
 from oct.settings import load
 from oct.simulators.reception import Reception
-from oct.smtp.client import Connection
+from oct.smtp.client import Connection, Route
 from oct.smtp.dialogue import Dialogue
 from oct.steps.work import couriers as module
 from oct.steps.work.couriers import Couriers, Round
 from oct.steps.work.crew import Connect
 from oct.steps.work.errands import Errands
 from oct.steps.workshop import Workshop
-from oct.store import consignments, holds, payloads
-from oct.store.consignments import Consignment, NewConsignment
-from oct.store.tables import consignments as table
-from oct.store.tables import events as told
-from tests.adapters.store.arrivals import arrive
+from oct.store import consignments, holds
 from tests.journeys.waiting import until
 from tests.steps.bench import Bench, Outside, bench
 from tests.steps.refusing import refuse, unable_to_tell
 from tests.steps.resending_rig import Hand
+from tests.steps.sending_rig import MINUTE, SECOND, consign, leased, outcomes, rows, work_off
 
 SILENT = "muette@boite.example"
 OTHERS = [f"caisse{rank}@boite.example" for rank in range(8)]
 SENDERS = 3
-SECOND, MINUTE = 1_000, 60_000
 
 
 @pytest.fixture
@@ -62,55 +57,6 @@ def connect(tmp_path: Path, pieces: Bench) -> Connect:
 
 def crew(workshop: Workshop, connect: Connect, *, one_relay: bool = True, lease: int = 10 * MINUTE) -> Couriers:
     return Couriers(workshop, connect, Round(SENDERS, 50, 4, lease, look=200, one_relay=one_relay), "essai/")
-
-
-def consign(workshop: Workshop, recipients: Sequence[str], number: int = 1, *, first: bytes = b"") -> None:
-    """A consignment for each, due in this order, of a message of this number; the `first` may be told."""
-    now = workshop.clock()
-    contents = [b"Subject: %d\r\n\r\n%d\r\n" % (rank, rank) for rank in range(len(recipients))]
-    contents[0] = first or contents[0]
-    sealed = [payloads.seal(workshop.vault, content) for content in contents]
-    with workshop.store.begin() as conn:
-        message_id = arrive(conn, number, due_at=None)
-        kept = payloads.insert_many(conn, sealed, now)
-        named = enumerate(zip(recipients, kept, sealed, strict=True))
-        new = [
-            NewConsignment(
-                message_id=message_id,
-                kind="texte",
-                recipient=recipient,
-                message_uid=f"<{number}.{rank}@essai>",
-                payload_id=payload_id,
-                size=one.size,
-                sha256=one.sha256,
-                created_at=now,
-                due_at=now + rank,
-            )
-            for rank, (recipient, payload_id, one) in named
-        ]
-        consignments.insert_many(conn, new)
-
-
-def rows(workshop: Workshop) -> list[Consignment]:
-    with workshop.store.read() as conn:
-        ids = conn.execute(select(table.c.id).order_by(table.c.id)).scalars().all()
-        return [one for row_id in ids if (one := consignments.by_id(conn, row_id)) is not None]
-
-
-def leased(workshop: Workshop) -> int:
-    with workshop.store.read() as conn:
-        return len(conn.execute(select(table.c.id).where(table.c.lease_owner.is_not(None))).all())
-
-
-def outcomes(workshop: Workshop) -> list[str]:
-    """What the events of tries say, in the order in which they were written."""
-    with workshop.store.read() as conn:
-        return list(conn.execute(select(told.c.outcome).where(told.c.kind == "remise").order_by(told.c.id)).scalars())
-
-
-def work_off(couriers: Couriers) -> None:
-    while asyncio.run(couriers.work_off()):
-        pass
 
 
 @pytest.mark.parametrize("one_relay", [True, False])
@@ -240,10 +186,10 @@ def test_who_is_stopped_waits_for_no_name_server(pieces: Bench, monkeypatch: pyt
     monkeypatch.setattr(module, "_GRACE_S", 0.1)
     asked, answered = Event(), Event()
 
-    async def look_up(recipient: str) -> Connection:
+    async def look_up(recipient: str, avoided: Container[Route]) -> Connection:
         asked.set()
         await asyncio.to_thread(answered.wait, 60)
-        raise AssertionError(recipient)
+        raise AssertionError(recipient, avoided)
 
     consign(pieces.workshop, OTHERS)
     couriers = crew(pieces.workshop, look_up, one_relay=False)
@@ -263,9 +209,9 @@ def test_name_servers_that_are_silent_hold_up_no_other(
     answered = Event()
     dead = [f"caisse@muette{rank}.example" for rank in range(module._MOST_QUIET * SENDERS)]
 
-    async def look_up(recipient: str) -> Connection:
+    async def look_up(recipient: str, avoided: Container[Route]) -> Connection:
         await asyncio.to_thread(answered.wait, 60 if recipient in dead else 0)
-        return await connect(recipient)
+        return await connect(recipient, avoided)
 
     consign(pieces.workshop, [*dead, *OTHERS])
     couriers = crew(pieces.workshop, look_up, one_relay=False)
@@ -383,9 +329,9 @@ def test_a_server_that_is_found_too_late_is_not_told_anything(pieces: Bench, clo
     consign(workshop, [SILENT, SILENT])
     clock.now += SECOND
 
-    async def slow(recipient: str) -> Connection:
+    async def slow(recipient: str, avoided: Container[Route]) -> Connection:
         clock.now += 10 * MINUTE
-        return await connect(recipient)
+        return await connect(recipient, avoided)
 
     asyncio.run(crew(workshop, slow, one_relay=False).work_off())
     assert not pieces.outside.letters
@@ -399,7 +345,7 @@ def test_a_domain_without_a_server_is_tried_again_like_a_server_that_is_away(pie
     consign(workshop, [SILENT, OTHERS[0]])
     clock.now += SECOND
 
-    async def nowhere(recipient: str) -> Connection:
+    async def nowhere(recipient: str, _avoided: Container[Route]) -> Connection:
         raise DeliveryError("essai", "Aucun serveur.", permanent=recipient == SILENT)
 
     work_off(crew(workshop, nowhere, one_relay=False))

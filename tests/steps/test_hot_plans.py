@@ -21,6 +21,7 @@ from oct.domain.model import ReturnMode
 from oct.steps.alerts.door import door_alerts, refusals_of_the_day
 from oct.steps.alerts.trace import upkeep_alerts
 from oct.steps.gather import gather
+from oct.steps.journal.logbook import Logbook
 from oct.steps.journal.seal import Sealer
 from oct.steps.keeping.purge import Limits, purge
 from oct.steps.release import release
@@ -139,6 +140,7 @@ def _what_comes_by_itself(pieces: HostingRig) -> None:
     sealer = Sealer(workshop.store, signer, heads, pieces.clock)
     assert sealer.run() > 0
     sealer.run()
+    assert Logbook(workshop.store, pieces.home / "registre.jsonl").run() > 0
     assert gather(workshop) == sweep(workshop) == 0
     assert exposition(workshop)
     with workshop.store.read() as conn:

@@ -24,7 +24,8 @@ from tests.journeys.waiting import until
 from tests.steps.bench import Bench, bench
 from tests.steps.refusing import unable_to_tell
 from tests.steps.resending_rig import Hand
-from tests.steps.test_couriers import MINUTE, OTHERS, SECOND, consign, leased, outcomes, rows, work_off
+from tests.steps.sending_rig import MINUTE, SECOND, consign, leased, outcomes, rows, work_off
+from tests.steps.test_couriers import OTHERS
 from tests.steps.test_deliveries import leased as lease_some
 from tests.steps.test_deliveries import nothing_can_be_written, slips_of
 

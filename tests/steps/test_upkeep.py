@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from oct.clock import system_clock
+from oct.errors import StoreError
 from oct.steps.alerts.trace import upkeep_alerts
+from oct.steps.journal.logbook import Logbook
 from oct.steps.keeping.purge import Limits, purge
 from oct.store import events, journal
 from oct.store.engine import Store
@@ -58,6 +60,21 @@ def test_heads_that_cannot_be_read_are_told(log: Journal) -> None:
     log.seal()
     log.heads.write_bytes(b"illisible\n")
     assert alerts(log) == [f"les têtes publiées du journal ne peuvent pas être lues : {log.heads}"]
+
+
+def test_a_logbook_that_is_not_written_is_told_after_a_minute(log: Journal) -> None:
+    """T5: its folder may be read-only, as that of a container's configuration is. What is not sealed is told above."""
+    log.write(1)
+    log.seal()
+    log.write(1)
+    with pytest.raises(StoreError, match="registre-non-ecrit"):
+        Logbook(log.store, log.home / "absent" / "registre.jsonl").run()
+    log.sealer.run()
+    assert alerts(log) == []
+    (told,) = alerts(log, 2 * MINUTE)
+    assert "le registre des messages acceptés n'est plus écrit depuis le " in told
+    log.logbook.run()
+    assert alerts(log, 2 * MINUTE) == []
 
 
 def test_what_is_kept_for_too_long_is_told_until_a_purge_ran(store: Store, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""What an operator must see to about the trace itself, as French sentences: heads that are late (T1), what is kept for
-longer than it should be (T3).
+"""What an operator must see to about the trace itself, as French sentences: heads that are late (T1), a logbook that is
+not written (T5), what is kept for longer than it should be (T3).
 
 Takes the store, where heads are published and how long things are kept; gives nothing when all is well. Cheap: it looks
 at the ends of the log, never through it (`steps/journal/proof` does). Failure: StoreError when the database is away.
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oct.clock import paris
+from oct.steps.journal.logbook import reached
 from oct.steps.keeping.purge import Limits
 from oct.store import journal, retention
 from oct.store.engine import Store
@@ -18,9 +19,7 @@ from oct.trace.heads import last_published
 from oct.trace.verify import ProofError
 
 _LATE_MS = 60_000
-"""An event is under a published head within this (T1)."""
-
-
+"""An event is under a published head, and in the logbook, within this (T1, T5)."""
 _GRACE_MS = 2 * 86_400_000
 """A purge comes every hour; this much later it did not come."""
 
@@ -28,6 +27,7 @@ _GRACE_MS = 2 * 86_400_000
 def upkeep_alerts(store: Store, heads: Path, limits: Limits, now: int) -> Iterator[str]:
     """What needs a person. `heads` is the file outside the database; `now` in ms."""
     yield from _late_heads(store, heads, now)
+    yield from _late_logbook(store, now)
     yield from _kept_too_long(store, limits, now - _GRACE_MS)
 
 
@@ -41,6 +41,13 @@ def _late_heads(store: Store, heads: Path, now: int) -> Iterator[str]:
         since = journal.unproven_since(conn, head.size if head is not None else 0)
     if since is not None and since < now - _LATE_MS:
         yield f"des événements ne sont sous aucune tête publiée depuis le {_instant(since)} : « oct run » ? ({heads})"
+
+
+def _late_logbook(store: Store, now: int) -> Iterator[str]:
+    with store.read() as conn:
+        since = journal.written_at(conn, reached(conn))
+    if since is not None and since < now - _LATE_MS:
+        yield f"le registre des messages acceptés n'est plus écrit depuis le {_instant(since)} ([journal] logbook)"
 
 
 def _kept_too_long(store: Store, limits: Limits, now: int) -> Iterator[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from oct.errors import StoreError
 from oct.store import counters, journal
 from oct.store.engine import Store
@@ -18,7 +20,6 @@ from oct.trace.verify import read_event
 RECEIVED, HANDED_OVER = ("recu", "nouveau"), ("remise", "remis")
 _TOLD = (RECEIVED, HANDED_OVER)
 _REACHED = "journal:registre"
-"""The counter of the place before which all is in the file."""
 _PLACES = 5000
 
 
@@ -39,7 +40,7 @@ class Logbook:
 
     def _append_some(self) -> int:
         with self._store.read() as conn:
-            first = counters.value(conn, _REACHED)
+            first = reached(conn)
             end = min(journal.sealed_count(conn), first + _PLACES)
             if first >= end:
                 return 0
@@ -49,6 +50,11 @@ class Logbook:
         with self._store.begin() as conn:
             counters.advance(conn, _REACHED, end - first)
         return end - first
+
+
+def reached(conn: Connection) -> int:
+    """The place in the log before which all is in the file."""
+    return counters.value(conn, _REACHED)
 
 
 def _is_told(line: bytes) -> bool:

@@ -9,7 +9,8 @@ every `look`.
 Whoever does not answer keeps nobody else waiting (P4): after a second another courier works in the place of the one
 that waits; what is for the same recipient is put aside; and once the relay fell silent over a recipient, whatever
 waits for it is claimed apart (`consignments.claim_stalled`), by one courier, and shares the fate of the first that gets
-no answer. An exchange ends before the lease of its consignment does.
+no answer. Where servers differ, what is behind one that does not greet is put aside likewise, whoever it is for, and
+shares that fate. An exchange ends before the lease of its consignment does.
 
 A consignment of which the database refuses to keep what became of it, and one over which the program stumbles, is held
 for a person (`hold_untold`). Another StoreError leaves the claim to `leavings`, but for what other couriers have in
@@ -21,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -29,10 +31,10 @@ from math import inf
 import structlog
 
 from oct.errors import ConfigurationError, DeliveryError, OctError, StoreError, StoreRefusalError, described
-from oct.smtp.client import Outgoing, Sent, unroutable
+from oct.smtp.client import Connection, Outgoing, Route, Sent, unroutable
 from oct.steps.failures import BROKEN, REFUSED, hold_untold
 from oct.steps.send import record_failure, send
-from oct.steps.work.crew import Connect, Courier, Lane, lanes
+from oct.steps.work.crew import Connect, Courier, InTheWayError, Lane, is_shut, lanes
 from oct.steps.work.deliveries import Deliveries
 from oct.steps.work.errands import Errand, Errands, hand_back
 from oct.steps.work.leavings import Leavings
@@ -46,6 +48,8 @@ _QUIET_S = 1.0
 _PATROL_S = 0.25
 _MOST_QUIET = 8
 """Couriers without an answer on a lane, for each of those at work."""
+_AVOIDED_S = 900.0
+"""So long after a server did not greet, a domain's other servers are preferred to it (RFC 5321 section 5.1)."""
 _GRACE_S = 5.0
 """What a clean stop leaves to the exchanges that are open (P5: 10 s in all)."""
 
@@ -79,7 +83,8 @@ class Couriers:
         self._lanes = lanes(workshop, one_relay=pace.one_relay)
         self._crew: set[Courier] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._quiet: Counter[str] = Counter()
+        self._quiet: Counter[Hashable] = Counter()
+        self._away: dict[Route, float] = {}
         self._carried = 0
         self._rung = asyncio.Event()
         self._stopping = False
@@ -162,8 +167,8 @@ class Couriers:
             for errands in untried:
                 errands.hand_back()
             for lane in self._lanes:
-                for recipient in list(lane.aside):
-                    self._resume(lane, recipient)
+                for whom in list(lane.aside):
+                    self._resume(lane, whom)
 
     def _hire(self, lane: Lane) -> None:
         if lane.hands < self._pace.senders and not lane.dry and not self._stopping:
@@ -265,13 +270,16 @@ class Couriers:
             try:
                 return await self._hand_over(courier, errand, message)
             finally:
-                courier.since = inf
+                courier.since, courier.waiting = inf, False
                 if courier.quiet:
                     self._heard_of(courier, message.recipient)
 
         self._carried += 1
         try:
             sent = await send(self._workshop, errand, way, self._deliveries)
+        except InTheWayError:
+            self._put_aside(courier, errand)
+            return
         except StoreRefusalError:
             hold_untold(self._workshop, errand.consignment, errand.owner, REFUSED)
             return
@@ -283,25 +291,63 @@ class Couriers:
             hold_untold(self._workshop, errand.consignment, errand.owner, BROKEN)
             return
         if sent is not None and sent.silent and not courier.lane.shared:
-            self._give_up(courier, sent)
+            await self._give_up(courier, errand, sent)
 
     async def _hand_over(self, courier: Courier, errand: Errand, message: Outgoing) -> Sent:
         try:
-            connection = await courier.way_to(errand, self._connect, self._workshop.clock)
-            return await connection.send(message)
+            connection = await courier.way_to(errand, self._find, self._workshop.clock, self._enter)
+            sent = await connection.send(message)
         except (DeliveryError, ConfigurationError) as error:
             return unroutable(message.key, error)
         except asyncio.CancelledError:
             courier.give_up()
             raise
+        if connection.is_introduced:
+            self._away.pop(connection.route, None)
+        else:
+            self._away[connection.route] = asyncio.get_running_loop().time()
+        return sent
 
-    def _give_up(self, courier: Courier, sent: Sent) -> None:
-        """What was to follow to a recipient that does not answer is not tried now."""
-        while (following := courier.errands.take()) is not None:
+    async def _find(self, recipient: str) -> Connection:
+        now = asyncio.get_running_loop().time()
+        return await self._connect(
+            recipient, {route for route, since in self._away.items() if now < since + _AVOIDED_S}
+        )
+
+    def _enter(self, courier: Courier) -> None:
+        """Before it looks for a server, or speaks to one. Who goes to a server that did not greet the last one gives up
+        its place at once. InTheWayError when it is not to go on."""
+        if self._pace.one_relay:
+            return
+        courier.since, courier.waiting = asyncio.get_running_loop().time(), False
+        if self._is_in_the_way(courier.place, but=courier):
+            raise InTheWayError
+        if courier.place in self._away:
+            assert courier.errand is not None
+            self._replace(courier, courier.errand.consignment.recipient)
+
+    def _put_aside(self, courier: Courier, errand: Errand) -> None:
+        """It, and what was to follow it, until those who are in the way have their answer."""
+        following = [errand.consignment, *courier.errands.rest()]
+        courier.lane.aside[courier.place] += [replace(errand, consignment=one, content=None) for one in following]
+
+    async def _give_up(self, courier: Courier, errand: Errand, sent: Sent) -> None:
+        """What was to follow to a recipient that does not answer is not tried now, nor what was put aside because its
+        server does not."""
+        aside = courier.lane.aside
+        failing = [replace(errand, consignment=one, content=None) for one in courier.errands.rest()]
+        if not sent.stalled:
+            failing += aside.pop(courier.place, [])
+        aside[courier] = failing  # who stops gives back what is left of it
+        while aside.get(courier):
+            following = aside[courier][-1]
             try:
                 record_failure(self._workshop, following, sent)
             except StoreRefusalError:
                 hold_untold(self._workshop, following.consignment, following.owner, REFUSED)
+            aside[courier].pop()
+            await asyncio.sleep(0)  # others have their turn
+        aside.pop(courier, None)
 
     def _patrol(self) -> None:
         now, clock = asyncio.get_running_loop().time(), self._workshop.clock()
@@ -309,19 +355,26 @@ class Couriers:
             assert courier.errand is not None
             if clock > courier.errand.until:
                 courier.give_up()
-            elif now > courier.since + _QUIET_S and not courier.quiet:
+            elif now > courier.since + _QUIET_S and not courier.waiting:
                 self._replace(courier, courier.errand.consignment.recipient)
         for lane in self._lanes:
-            for recipient in [one for one in lane.aside if one not in self._quiet]:
-                self._resume(lane, recipient)
+            for whom in [one for one in lane.aside if not self._is_in_the_way(one)]:
+                self._resume(lane, whom)
         with suppress(StoreError):  # it stays open until the database is back
             self._settlement.settle()
+
+    def _is_in_the_way(self, whom: Hashable, *, but: Courier | None = None) -> bool:
+        """Whether what is put aside for a recipient, at a place, or to fail with what a courier had, stays there."""
+        others = [one for one in self._crew if one is not but]
+        return whom in self._quiet or whom in others or is_shut(whom, others, _MOST_QUIET * self._pace.senders // 2)
 
     def _replace(self, courier: Courier, recipient: str) -> None:
         """Somebody else works in the place of one that waits."""
         silent = sum(one.quiet for one in self._crew if one.lane is courier.lane)
-        if silent < _MOST_QUIET * self._pace.senders:
-            courier.quiet = True
+        if courier.quiet:
+            courier.waiting = True
+        elif silent < _MOST_QUIET * self._pace.senders:
+            courier.quiet = courier.waiting = True
             self._quiet[recipient] += 1
             courier.lane.hands -= 1
             self._hire(courier.lane)
@@ -336,11 +389,10 @@ class Couriers:
             courier.quiet = False
             lane.hands += 1
 
-    def _resume(self, lane: Lane, recipient: str) -> None:
-        """What was put aside for a recipient may be claimed again; later, when the database is away."""
-        waiting = lane.aside[recipient]
+    def _resume(self, lane: Lane, whom: Hashable) -> None:
+        """What was put aside for a recipient, or at a server, may be claimed again; later, when the database is
+        away."""
         with suppress(StoreError):
-            for owner in {errand.owner for errand in waiting}:
-                hand_back(self._workshop, [errand.consignment for errand in waiting if errand.owner == owner], owner)
-            del lane.aside[recipient]
+            hand_back(self._workshop, [(one.consignment, one.owner) for one in lane.aside[whom]])
+            del lane.aside[whom]
             lane.wanted = True

@@ -69,7 +69,7 @@ class Errands:
 
     def hand_back(self) -> None:
         """Gives up what was not taken. StoreError when the database is away."""
-        hand_back(self._workshop, self.rest(), self._owner)
+        hand_back(self._workshop, [(one, self._owner) for one in self.rest()])
 
     def _read(self, portion: Sequence[Consignment]) -> None:
         workshop = self._workshop
@@ -82,9 +82,9 @@ class Errands:
             self._ready.append(Errand(one, self._owner, self._until, snapshot, contents.get(one.payload_id)))
 
 
-def hand_back(workshop: Workshop, left: Sequence[Consignment], owner: str) -> None:
-    """Ends the claims of what was not tried: the next claim sees nothing of them. StoreError when the database is
-    away."""
+def hand_back(workshop: Workshop, left: Sequence[tuple[Consignment, str]]) -> None:
+    """Ends the claims of what was not tried, each with its claimant: the next claim sees nothing of them. StoreError
+    when the database is away."""
     if left:
         with workshop.store.begin() as conn:
-            consignments.hand_back(conn, [one.id for one in left], owner)
+            consignments.hand_back(conn, [(one.id, owner) for one, owner in left])

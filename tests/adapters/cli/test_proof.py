@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oct.bootstrap import open_sealer, open_workshop
+from oct.bootstrap import open_logbook, open_sealer, open_workshop
 from oct.settings import load
 from tests.adapters.cli.desk import PRACTITIONERS, Office
 
@@ -28,6 +28,7 @@ def seal(office: Office) -> None:
     settings = load(office.folder / "oct.toml", {}).settings
     workshop = open_workshop(settings)
     open_sealer(settings, workshop).run()
+    open_logbook(settings, workshop).run()
     workshop.store.close()
 
 

@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from oct.smtp.door import Door
+from oct.smtp.tls import verifying_context
 from oct.smtp.transaction import DoorLimits
 from tests.adapters.smtp.doors import House, Loop, Opened, Opener, server_tls
 
@@ -35,7 +36,7 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
 @pytest.fixture
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
     """A client's context that knows the authority."""
-    context = ssl.create_default_context()
+    context = verifying_context()
     authority.configure_trust(context)
     return context
 

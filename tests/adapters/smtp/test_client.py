@@ -20,6 +20,7 @@ from oct.smtp.client import Connection, Outgoing, Route, Sent, TlsPolicy, check_
 from oct.smtp.data_reader import DataReader
 from oct.smtp.dialogue import to_data
 from oct.smtp.memory import Memory
+from oct.smtp.tls import verifying_context
 from tests.adapters.smtp.doors import OURS, Opener, server_tls
 from tests.adapters.smtp.insurers import CUT, PIPELINING_EHLO, PLAIN_EHLO, SILENT, TLS_EHLO, Insurer, serving
 from tests.journeys.waiting import until
@@ -62,7 +63,7 @@ def connection(
     made = Connection(
         Route("127.0.0.1", port, policy),
         helo="oct.test",
-        tls=tls or ssl.create_default_context(),
+        tls=tls or verifying_context(),
         timeout_seconds=seconds,
     )
     with asyncio.Runner() as runner:
@@ -364,7 +365,7 @@ def test_what_is_said_in_clear_after_starttls_counts_for_nothing(tls: ssl.SSLCon
 
 def test_a_server_that_falls_silent_while_tls_begins_is_silent() -> None:
     """P4: what follows would fare no better."""
-    insurer = Insurer({"TLS": [SILENT]}, ehlo=TLS_EHLO, tls=ssl.create_default_context())
+    insurer = Insurer({"TLS": [SILENT]}, ehlo=TLS_EHLO, tls=verifying_context())
     with serving(insurer), connection(insurer.port, TlsPolicy.REQUIRED, seconds=0.3) as lasting:
         assert lasting.send(outgoing()) == Sent(
             1, 0, "delai depasse", False, permanent=False, delivered=False, silent=True
@@ -401,7 +402,7 @@ def test_what_is_given_up_while_nobody_answers_does_not_leave_afterwards(stage: 
         server = await asyncio.start_server(converse, "127.0.0.1", 0)
         async with server:
             route = Route("127.0.0.1", server.sockets[0].getsockname()[1], TlsPolicy.NONE)
-            lasting = Connection(route, helo="oct.test", tls=ssl.create_default_context(), timeout_seconds=5)
+            lasting = Connection(route, helo="oct.test", tls=verifying_context(), timeout_seconds=5)
             if stage == "MAIL":
                 assert (await lasting.send(outgoing())).delivered
             sending = asyncio.create_task(lasting.send(outgoing(2)))

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from oct.doors.listening import require_modern
 from oct.errors import ConfigurationError
-from oct.smtp.tls import server_context
+from oct.smtp.tls import server_context, unverified_context, verifying_context
 from tests.adapters.smtp.doors import OURS, Opener, until
 
 PLAIN = b64encode(b"\0cabinet\0ouvre-toi")
@@ -96,6 +96,22 @@ def test_a_context_that_allows_less_is_told_at_start(tmp_path: Path) -> None:
         require_modern(context)
     with pytest.raises(ConfigurationError, match="certificat-tls"):
         server_context(tmp_path / "absent.pem", tmp_path / "absent.key")
+
+
+def test_our_contexts_do_not_rely_on_what_a_python_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """H9: that of Debian leaves it to OpenSSL's settings, and nothing was ever delivered with it."""
+    made = ssl.SSLContext.__new__
+
+    def lax(cls: type[ssl.SSLContext], protocol: int) -> ssl.SSLContext:
+        context = made(cls, protocol)
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        return context
+
+    monkeypatch.setattr(ssl.SSLContext, "__new__", lax)
+    with pytest.raises(ConfigurationError, match="tls-trop-ancien"):
+        require_modern(ssl.create_default_context())
+    for context in (verifying_context(), unverified_context()):
+        assert require_modern(context).minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 def test_a_certificate_is_read_from_its_files(tmp_path: Path, authority: trustme.CA) -> None:

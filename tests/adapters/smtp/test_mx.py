@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from random import Random
 
 import dns.flags
 import dns.message
@@ -19,6 +20,8 @@ from oct.smtp.mx import mx_routes
 
 ZONE = {
     ("caisse.test.", "MX"): ["20 second.caisse.test.", "10 premier.caisse.test."],
+    ("egaux.test.", "MX"): ["10 un.egaux.test.", "10 deux.egaux.test.", "5 zero.egaux.test.", "20 trois.egaux.test."],
+    ("mal.test.", "MX"): ["0 .", "10 serveur.mal.test."],
     ("sansmx.test.", "A"): ["127.0.0.1"],
     ("muet.test.", "MX"): ["0 ."],
 }
@@ -64,15 +67,35 @@ def resolver() -> Iterator[Resolver]:
 
 def test_the_most_preferred_server_comes_first(resolver: Resolver) -> None:
     """RFC 5321 5.1."""
-    assert mx_routes("caisse.test", tls=TlsPolicy.REQUIRED, resolver=resolver) == [
+    assert mx_routes("caisse.test", TlsPolicy.REQUIRED, draw=float, resolver=resolver) == [
         Route("premier.caisse.test", 25, TlsPolicy.REQUIRED),
         Route("second.caisse.test", 25, TlsPolicy.REQUIRED),
     ]
 
 
+def test_servers_that_are_preferred_equally_share_the_load(resolver: Resolver) -> None:
+    """RFC 5321 5.1: the order among them is drawn."""
+    orders, chance = set(), Random(1)
+    for _ in range(40):
+        routes = mx_routes("egaux.test", TlsPolicy.NONE, draw=chance.random, resolver=resolver)
+        hosts = [one.host.partition(".")[0] for one in routes]
+        assert (hosts[0], hosts[3]) == ("zero", "trois")
+        orders.add(tuple(hosts[1:3]))
+    assert orders == {("un", "deux"), ("deux", "un")}
+
+
+def test_a_refusal_of_all_mail_beside_servers_is_none(resolver: Resolver) -> None:
+    """RFC 7505 3: it stands alone, or it is somebody's mistake."""
+    assert mx_routes("mal.test", TlsPolicy.NONE, draw=float, resolver=resolver) == [
+        Route("serveur.mal.test", 25, TlsPolicy.NONE)
+    ]
+
+
 def test_a_domain_without_mx_is_its_own_server(resolver: Resolver) -> None:
     """RFC 5321 5.1."""
-    assert mx_routes("sansmx.test", resolver=resolver) == [Route("sansmx.test", 25, TlsPolicy.OPPORTUNISTIC)]
+    assert mx_routes("sansmx.test", TlsPolicy.OPPORTUNISTIC, draw=float, resolver=resolver) == [
+        Route("sansmx.test", 25, TlsPolicy.OPPORTUNISTIC)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -81,5 +104,5 @@ def test_a_domain_without_mx_is_its_own_server(resolver: Resolver) -> None:
 def test_a_domain_that_cannot_be_served_is_a_declared_error(resolver: Resolver, domain: str, permanent: bool) -> None:
     """RFC 7505: only a domain that says so takes no mail for good."""
     with pytest.raises(DeliveryError) as caught:
-        mx_routes(domain, resolver=resolver)
+        mx_routes(domain, TlsPolicy.NONE, draw=float, resolver=resolver)
     assert caught.value.permanent is permanent

@@ -39,7 +39,7 @@ QUERIES: list[Callable[[Connection], object]] = [
     lambda conn: consignments.claim(conn, "w", NOW, 1, 10),
     lambda conn: consignments.claim_any(conn, "w", NOW, 1, 10),
     lambda conn: consignments.claim_stalled(conn, "w", NOW, 1, 10),
-    lambda conn: consignments.hand_back(conn, [1, 2], "w"),
+    lambda conn: consignments.hand_back(conn, [(1, "w"), (2, "w")]),
     lambda conn: consignments.mark_delivered(conn, 1, "w", "", NOW),
     lambda conn: consignments.mark_all_delivered(conn, [(1, "w", "", NOW), (2, "w", "", NOW)]),
     lambda conn: consignments.release_leases(conn, "w"),
