@@ -22,7 +22,7 @@ from typing import Self
 from oct.doors.listening import require_modern
 from oct.errors import ConfigurationError, DeliveryError, FormatError
 from oct.smtp.addresses import is_address
-from oct.smtp.data_reader import has_long_line
+from oct.smtp.data_reader import CRLF, has_long_line, line_ends
 from oct.smtp.dialogue import FAILURES, Dialogue, UnwelcomeError, readable
 from oct.smtp.tls import unverified_context
 
@@ -248,8 +248,7 @@ class Connection:
 def check_sendable(message: Outgoing) -> None:
     """FormatError for a content with bare CR, bare LF, NUL or a line above 998 octets, or an unfit address (H1, H5)."""
     content = message.content
-    pairs = content.count(b"\r\n")
-    if content.count(b"\r") != pairs or content.count(b"\n") != pairs or b"\0" in content:
+    if line_ends(content) - {CRLF} or b"\0" in content:
         raise FormatError("message-fins-de-ligne", "Le message à envoyer a un CR ou un LF isolé, ou un octet nul.")
     if has_long_line(content if content.endswith(b"\n") else content + b"\r\n", _LINE_OCTETS):
         raise FormatError("message-ligne-longue", "Le message à envoyer a une ligne de plus de 998 octets.")

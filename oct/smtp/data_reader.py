@@ -15,6 +15,7 @@ from io import BytesIO, IncrementalNewlineDecoder
 from oct.smtp.memory import Memory
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
+CRLF = "\r\n"
 _PIECE = 1 << 15
 """Octets that are looked at together. A copy of more of them is new memory each time, which costs eight times the
 copying."""
@@ -101,9 +102,9 @@ class DataReader:
             return
         if self._after_crlf and lines.startswith(b"."):
             lines = lines[1:]
-        if b"." in lines:
+        if lines.find(b"\r\n.", 0, lines.rfind(b".") + 1) >= 0:  # behind the last dot, in base64, there is none
             lines = lines.replace(b"\r\n.", b"\r\n")
-        ends = _line_ends(lines)
+        ends = line_ends(lines)
         if "\r" in ends or b"\0" in lines:
             self._fail(DataFault.FORBIDDEN_CONTROL)
             return
@@ -125,13 +126,15 @@ class DataReader:
             self.forget()
 
 
-def _line_ends(lines: bytes) -> tuple[str | None, ...]:
+def line_ends(lines: bytes) -> frozenset[str]:
     """Which line ends there are: CRLF, bare CR, bare LF. Python's own reader of text files tells them in one pass, at
     four times the speed of counting."""
     decoder = IncrementalNewlineDecoder(None, translate=False)
-    decoder.decode(lines.decode("latin-1"), final=True)
-    seen = decoder.newlines
-    return seen if isinstance(seen, tuple) else (seen,)
+    for start in range(0, len(lines), _PIECE):
+        decoder.decode(lines[start : start + _PIECE].decode("latin-1"))
+    decoder.decode("", final=True)
+    seen = decoder.newlines or ()
+    return frozenset(seen if isinstance(seen, tuple) else (seen,))
 
 
 def has_long_line(lines: bytes, line_octets: int) -> bool:

@@ -46,12 +46,14 @@ class Dialogue(asyncio.Protocol):
         self._host = host
         self._helo = helo
         self._reply_seconds = reply_seconds
-        self._unread = bytearray()
+        self._unread = b""
         self._lines: list[bytes] = []
         self._size = 0
         self._replies: list[Reply] = []
         self._awaited = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
         self._end: Exception | None = None
         self._full = False
         self._transport: asyncio.Transport
@@ -141,7 +143,7 @@ class Dialogue(asyncio.Protocol):
         reply = await self.command("STARTTLS")
         if reply[0] != 220:
             return reply
-        self._unread.clear()
+        self._unread = b""
         self._forget_lines()
         self._replies.clear()
         async with asyncio.timeout(self._reply_seconds):
@@ -190,22 +192,39 @@ class Dialogue(asyncio.Protocol):
         return replies
 
     async def _turn(self, seconds: float) -> None:
-        """Until what is waited for is there; after so long the connection is given up."""
+        """Until what is waited for is there; after so long the connection is given up. A timer that is set already is
+        left to ring too early: to set one at every turn would cost more than the turn."""
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        timer = loop.call_later(seconds, self._give_up)
+        self._deadline = loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._set_timer(loop)
         try:
             await self._waiter
         finally:
-            timer.cancel()
             self._waiter = None
 
     def _check_open(self) -> None:
         if self._end is not None:
             raise self._end
 
-    def _give_up(self) -> None:
-        if self._waiter is not None and not self._waiter.done():  # else the answer came while the loop was held up
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._stop_timer()
+        self._timer = loop.call_at(self._deadline, self._ring)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():  # the answer came, be it while the loop was held up
+            return
+        loop = self._waiter.get_loop()
+        if loop.time() < self._deadline:
+            self._set_timer(loop)
+        else:
             self._fail(TimeoutError())
 
     def _fail(self, why: Exception) -> None:
@@ -231,6 +250,7 @@ class Dialogue(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
+        self._stop_timer()
         self._fail(exc or ConnectionResetError("closed by the peer"))
 
     def pause_writing(self) -> None:
@@ -245,22 +265,22 @@ class Dialogue(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
-        self._unread += data
-        while (end := self._unread.find(b"\n") + 1) > 0:
-            line = bytes(self._unread[:end])
-            del self._unread[:end]
-            found = _REPLY_LINE.fullmatch(line)
-            self._size += len(line)
-            if found is None or self._size > _LONGEST_REPLY:
-                self._fail(ConnectionResetError("reply is not SMTP"))
-                return
-            self._lines.append(found[3])
-            if found[2] != b"-":
-                self._replies.append((int(found[1]), b"\n".join(self._lines)))
+        unread, at = self._unread + data, 0
+        while (found := _REPLY_LINE.match(unread, at)) is not None:
+            self._size += found.end() - at
+            if self._size > _LONGEST_REPLY:
+                break
+            at = found.end()
+            code, more, text = found.groups()
+            self._lines.append(text)
+            if more != b"-":
+                self._replies.append((int(code), b"\n".join(self._lines)))
                 self._forget_lines()
                 if len(self._replies) == self._awaited:
                     self._wake()
-        if len(self._unread) > _LONGEST_REPLY or len(self._replies) > max(self._awaited, 1):
+        self._unread = unread[at:]
+        is_amiss = b"\n" in self._unread or len(self._unread) > _LONGEST_REPLY
+        if is_amiss or len(self._replies) > max(self._awaited, 1):
             self._fail(ConnectionResetError("reply is not SMTP"))
 
 
@@ -275,8 +295,8 @@ def to_data(content: bytes) -> Iterator[bytes]:
 
 
 def _stuffed(lines: bytes) -> bytes:
-    """A dot more before each dot that begins a line; none does in base64, which is seen at once."""
-    if b"\n." in lines or lines.startswith(b"."):
+    """A dot more before each dot that begins a line. Behind the last dot, in base64, nothing needs to be looked at."""
+    if lines.startswith(b".") or lines.find(b"\n.", 0, lines.rfind(b".") + 1) >= 0:
         return _DOT_AT_LINE_START.sub(b"..", lines)
     return lines
 

@@ -8,7 +8,6 @@ that could not be handed over (T1), and is not told of its own mailbox's refusal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import structlog
 from sqlalchemy import Connection
@@ -88,7 +87,7 @@ def write_loss(conn: Connection, consignment: Consignment, owner: str, now: int)
         data={"genre": consignment.kind, "destinataire": consignment.recipient, "sha256": consignment.sha256.hex()},
     )
     stories = stories_of(consignment.message_id, lots.of_consignment(conn, consignment.id))
-    events.append(conn, [replace(lost, message_id=story) for story in stories])
+    events.append(conn, [lost._replace(message_id=story) for story in stories])
     _log.error("contenu-detruit-avant-envoi", consignment=consignment.id)
 
 

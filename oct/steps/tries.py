@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 
 from sqlalchemy import Connection
@@ -29,7 +28,7 @@ def told_of(
     if consignment.kind != GROUPED:
         return [event]
     carried = lots.of_consignment(conn, consignment.id)
-    return [replace(event, message_id=story) for story in stories_of(consignment.message_id, carried)]
+    return [event._replace(message_id=story) for story in stories_of(consignment.message_id, carried)]
 
 
 def try_event(consignment: Consignment, outcome: Tried, reply: str, *, tls: bool, now: int) -> Event:

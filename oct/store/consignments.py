@@ -47,8 +47,7 @@ class NewConsignment(NamedTuple):
     file_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Consignment:
+class Consignment(NamedTuple):
     """A consignment that is kept. `attempts` counts the claims; `reply` is the other side's last word."""
 
     id: int
@@ -320,4 +319,4 @@ def _claimed(
     conn: Connection, statement: ReturningUpdate[Any], owner: str, now: int, lease_ms: int, limit: int
 ) -> list[Consignment]:
     rows = conn.execute(statement, {"owner": owner, "now": now, "until": now + lease_ms, "limit": limit})
-    return sorted((Consignment(*row) for row in rows), key=lambda one: (one.due_at or 0, one.id))
+    return sorted(map(Consignment._make, rows), key=lambda one: (one.due_at or 0, one.id))

@@ -36,6 +36,11 @@ from oct.errors import ConfigurationError, StoreError, StoreRefusalError
 if TYPE_CHECKING:
     import psycopg
 
+for _kind in (type(None), bool, bytes):
+    # the module looks for a way to convert these at each value, in vain: to be told that there is nothing to do costs
+    # it half as much
+    sqlite3.register_adapter(_kind, lambda value: value)
+
 WAIT_S = 30
 """How long a writer waits for its turn, and a connection for a free place in the pool, in seconds."""
 

@@ -9,8 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import CompoundSelect, Connection, select, union
@@ -36,8 +35,7 @@ _FOUND = 500
 """How many messages one identifier may lead to: a bare lot number is shared by many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened: when (ms), what, how it ended, to what, and by whom when a person did it."""
 
     at: int
@@ -49,7 +47,7 @@ class Event:
     practitioner_id: int | None = None
     insurer_id: int | None = None
     actor: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = MappingProxyType({})
     """Whatever JSON can hold."""
 
 
@@ -69,7 +67,6 @@ class EventRow(NamedTuple):
 
 
 _COLUMNS = columns(events, Event)
-_BESIDES_DATA = attrgetter(*Event.__match_args__[:-1])
 _WRITTEN = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
@@ -91,7 +88,7 @@ def append_rows(conn: Connection, new: Sequence[EventRow]) -> None:
 
 def row_of(event: Event) -> EventRow:
     """An event as its row: CPU alone."""
-    return EventRow._make((*_BESIDES_DATA(event), _WRITTEN.encode(dict(event.data))))
+    return EventRow._make((*event[:-1], _WRITTEN.encode(dict(event.data))))
 
 
 def of_message(conn: Connection, message_id: int) -> list[Event]:
@@ -129,7 +126,7 @@ def _detail(event: Event) -> str:
 
 
 def _without(event: Event, detail: str) -> Event:
-    return replace(event, actor="", data={verify.DETAIL: hashlib.sha256(detail.encode()).hexdigest()})
+    return event._replace(actor="", data={verify.DETAIL: hashlib.sha256(detail.encode()).hexdigest()})
 
 
 def revealed(event: Event, detail: str | None) -> Event:
@@ -137,7 +134,7 @@ def revealed(event: Event, detail: str | None) -> Event:
     if detail is None:
         return event
     told = json.loads(detail)
-    return replace(event, actor=told["acteur"], data=told["donnees"])
+    return event._replace(actor=told["acteur"], data=told["donnees"])
 
 
 def from_row(row: Sequence[Any]) -> Event:

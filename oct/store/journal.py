@@ -67,20 +67,21 @@ _MARK = "journal:scelle"
 _RECENT = 50_000
 """How far below the newest sealed event one without a leaf is looked for: more than is written while a head is made."""
 _FIELDS = (
-    events.c.id,
-    events.c.at,
-    events.c.kind,
-    events.c.outcome,
-    events.c.message_id.label("message"),
-    messages.c.trace,
-    events.c.consignment_id.label("consignment"),
-    events.c.return_id.label("return"),
-    events.c.practitioner_id.label("practitioner"),
-    events.c.insurer_id.label("insurer"),
     events.c.actor,
+    events.c.at,
+    events.c.consignment_id.label("consignment"),
     events.c.data,
+    events.c.id,
+    events.c.insurer_id.label("insurer"),
+    events.c.kind,
+    events.c.message_id.label("message"),
+    events.c.outcome,
+    events.c.practitioner_id.label("practitioner"),
+    events.c.return_id.label("return"),
+    messages.c.trace,
 )
-"""What the canonical line of an event is made of, besides `seq`."""
+"""What the canonical line of an event is made of, besides `seq`, in the order that it has there: what is sorted already
+is soon sorted."""
 _NAMES = tuple(field.name for field in _FIELDS)
 _LEAF = ("seq", "event_id", "leaf")
 _TREE = select(tree_state.c.size, tree_state.c.peaks)
@@ -217,6 +218,12 @@ def keep_tiles(conn: Connection, tiles: Sequence[tuple[int, bytes]]) -> None:
     """Keeps the roots of tiles, unless somebody has meanwhile."""
     rows = [{"tile": tile, "root": root} for tile, root in tiles]
     conn.execute(inserting(conn, tree_tiles).on_conflict_do_nothing(), rows)
+
+
+def keep_completed(conn: Connection, tiles: Sequence[tuple[int, bytes]]) -> None:
+    """The same for those that the newest leaves completed, unless there are older ones to keep first."""
+    if tiles and tiles[0][0] == _tiles_kept(conn):
+        keep_tiles(conn, tiles)
 
 
 def keep(conn: Connection, leaves: Sequence[tuple[int, int, bytes]], tree: Tree, head: TreeHead) -> None:

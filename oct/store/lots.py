@@ -175,7 +175,7 @@ def move_with_consignments(conn: Connection, moved: Mapping[int, int], state: st
 
     A fast insurer answers before its 250 is written down.
     """
-    same = {"to": state, "because": ""}
+    same = {"to": str(state), "because": ""}
     return update_rows(conn, _CARRIED, [{"consignment": one, "at": moved[one], **same} for one in sorted(moved)])
 
 

@@ -113,9 +113,9 @@ def get_many(conn: Connection, vault: Vault, payload_ids: Sequence[int]) -> dict
     """The clear contents, by their ids; without those of payloads that were destroyed (R6)."""
     rows = conn.execute(_SELECT, {"payloads": payload_ids, "start": 1}).all()
     return {
-        row.id: vault.open(SealedPayload(row.master_key, row.wrapped_key, _whole(conn, row.id, row.piece)))
-        for row in rows
-        if row.wrapped_key is not None
+        row_id: vault.open(SealedPayload(master_key, wrapped_key, _whole(conn, row_id, piece)))
+        for row_id, master_key, wrapped_key, piece in rows
+        if wrapped_key is not None
     }
 
 

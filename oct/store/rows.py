@@ -104,9 +104,14 @@ class _Words:
 
 @cache
 def _words(statement: Update, dialect: Dialect, names: tuple[str, ...]) -> _Words:
-    """The UPDATE of SQLite, for one row of parameters."""
+    """The UPDATE of SQLite, for one row of parameters. What is fixed is plain text, not a value of an enumeration: the
+    module looks for a way to convert such a value each time that it meets it."""
     compiled = statement.compile(dialect=dialect, column_keys=names)
-    fixed = {name: value for name, value in compiled.params.items() if name not in names}
+    fixed = {
+        name: str(value) if isinstance(value, str) else value
+        for name, value in compiled.params.items()
+        if name not in names
+    }
     return _Words(str(compiled), fixed, compiled.positiontup or ())
 
 

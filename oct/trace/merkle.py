@@ -28,6 +28,30 @@ def tile_roots(leaves: Iterable[bytes]) -> tuple[int, list[bytes]]:
     return size, tiles
 
 
+class Growth:
+    """A tree that grows, and the `tiles` that it completes meanwhile, with their places and roots: whoever adds the
+    leaves need not have them hashed again."""
+
+    def __init__(self, tree: Tree) -> None:
+        whole, begun = divmod(tree.size, TILE)
+        cut = len(tree.peaks) - begun.bit_count()
+        self._whole, self._begun = Tree(whole, tree.peaks[:cut]), Tree(begun, tree.peaks[cut:])
+        self.tiles: list[tuple[int, bytes]] = []
+
+    def add(self, leaf: bytes) -> None:
+        """One leaf more."""
+        self._begun.add(leaf)
+        if self._begun.size == TILE:
+            root = self._begun.root()
+            self.tiles.append((self._whole.size, root))
+            self._whole.add(root)
+            self._begun = Tree()
+
+    def tree(self) -> Tree:
+        """The tree as it is by now."""
+        return Tree(self._whole.size * TILE + self._begun.size, (*self._whole.peaks, *self._begun.peaks))
+
+
 class Prover:
     """Proofs of a tree of fixed size, from the roots of its whole tiles (`tile_roots`). `read(first, end)` gives its
     leaves from `first` to before `end`."""

@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select
 
 from oct.errors import StoreError
 from oct.steps.journal import seal
@@ -21,7 +21,7 @@ from oct.steps.journal.proof import export
 from oct.store import counters, events, journal
 from oct.store.engine import Store, open_store
 from oct.store.journal import Horizon, Look, Selection
-from oct.store.tables import event_leaves
+from oct.store.tables import event_leaves, tree_tiles
 from oct.trace import verify
 from oct.trace.heads import create_key
 from oct.trace.verify import ProofError
@@ -53,6 +53,23 @@ def test_many_events_are_sealed_in_several_turns(log: Journal) -> None:
     assert log.seal() == 4500
     assert [head.size for head in log.published()] == [1000, 2000, 3000, 4000, 4500]
     assert log.live() == 4500
+
+
+def test_tiles_are_kept_without_holes_though_older_ones_are_missing(
+    log: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that is older than they are."""
+    monkeypatch.setattr(seal, "_TILES", 1)
+    kept = []
+    for count in (300, 700, 0, 300):
+        log.write(count)
+        log.seal()
+        with log.store.begin() as conn:
+            kept.append(list(conn.execute(select(tree_tiles.c.tile).order_by(tree_tiles.c.tile)).scalars()))
+            if count == 300:
+                conn.execute(delete(tree_tiles))
+    assert kept == [[0], [0], [0, 1], [0, 1, 2]]
+    assert log.live() == 1300
 
 
 def test_an_empty_log_holds(log: Journal) -> None:

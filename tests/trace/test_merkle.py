@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oct.trace.merkle import TILE, Prover, tile_roots
+from oct.trace.merkle import TILE, Growth, Prover, tile_roots
 from oct.trace.verify import Tree, is_consistent, is_included, leaf_hash
 
 ENTRIES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
@@ -48,6 +48,20 @@ def test_a_tree_goes_on_from_its_peaks() -> None:
     for leaf in MANY[300:]:
         again.add(leaf)
     assert (again.size, again.root()) == (len(MANY), MANY_ROOTS[-1])
+
+
+@given(st.integers(0, len(MANY)), st.integers(0, len(MANY)))
+def test_what_grows_gives_the_tree_and_the_tiles_that_it_completes(one: int, other: int) -> None:
+    begin, end = sorted((one, other))
+    begun = Growth(Tree())
+    for leaf in MANY[:begin]:
+        begun.add(leaf)
+    growth = Growth(begun.tree())
+    for leaf in MANY[begin:end]:
+        growth.add(leaf)
+    assert (growth.tree().size, growth.tree().root()) == (end, MANY_ROOTS[end])
+    _, whole = tile_roots(MANY[:end])
+    assert [*begun.tiles, *growth.tiles] == list(enumerate(whole))
 
 
 @given(st.integers(1, len(MANY)), st.data())

@@ -16,7 +16,7 @@ of today. They are what was delivered and traced; making them anew could only al
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -72,7 +72,7 @@ def recognise_plan(workshop: Workshop, practitioner: Practitioner, plan: Plan, *
         arls = sendings.acknowledgements(conn, practitioner.id, lot_ids) if lot_ids else {}
     rows = frozenset((one.lot_id, str(one.state)) for some in past.by_identity.values() for one in some)
     basis = Basis(practitioner.id, identities, rows, past.holds, _divided(plan))
-    addressed = {lot_id: replace(arl, recipient=practitioner.address) for lot_id, arl in arls.items()}
+    addressed = {lot_id: arl._replace(recipient=practitioner.address) for lot_id, arl in arls.items()}
     return Recognised(plan, basis, addressed)
 
 

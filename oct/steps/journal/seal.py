@@ -19,13 +19,14 @@ from oct.store.engine import Store
 from oct.store.journal import Horizon
 from oct.trace.canonical import canonical
 from oct.trace.heads import Signer, last_published, publish, turn
+from oct.trace.merkle import Growth
 from oct.trace.verify import ProofError, leaf_hash
 
 _BATCH = 1000
 """Events of one transaction: what a writer of SQLite waits for stays short, some 3 ms."""
 _HEADS = 1000
 _TILES = 500
-"""Tiles kept in one run: only a log that is older than they are has more to keep."""
+"""Tiles kept in one run besides those that it completes: only a log that is older than they are has such."""
 
 _log = structlog.get_logger()
 
@@ -55,11 +56,12 @@ class Sealer:
         with self._store.read() as conn:
             look = journal.unsealed(conn, self._horizon, _BATCH)
             last = journal.last_head(conn)
-        tree, leaves = look.standing.tree(), []
-        for seq, event in enumerate(look.found, tree.size):
+        growth, leaves = Growth(look.standing.tree()), []
+        for seq, event in enumerate(look.found, look.standing.size):
             leaf = leaf_hash(canonical(seq, event))
-            tree.add(leaf)
+            growth.add(leaf)
             leaves.append((seq, event["id"], leaf))
+        tree = growth.tree()
         now = max(self._clock(), last.at + 1 if last is not None else 0)
         head = self._signer.sign(tree.size, now, tree.root())
         with self._store.begin() as conn:
@@ -67,6 +69,7 @@ class Sealer:
                 return 0, True
             if leaves:
                 journal.keep(conn, leaves, tree, head)
+                journal.keep_completed(conn, growth.tiles)
             journal.move_mark(conn, look)
         self._horizon = look.horizon
         return len(leaves), look.more

@@ -43,7 +43,7 @@ SENT = Consignment(
     1, 1, "facture", 1, None, "caisse@x.test", "<s1@oct.test>", "", "F00001", 1, 5000, NONE, AT,
     ConsignmentState.DELIVERED, AT + 2000, "250 2.0.0 Ok", None, 1, None,
 )  # fmt: skip
-ART = replace(SENT, id=2, kind="art", insurer_id=None, practitioner_id=1, recipient="ps@x.test", file_id="")
+ART = SENT._replace(id=2, kind="art", insurer_id=None, practitioner_id=1, recipient="ps@x.test", file_id="")
 ARL = Return(1, 2, "ARL", 1, 1, 3, "", "lots", NONE, 900, AT + 30_000, ReturnState.DELIVERED)
 RSP = replace(ARL, id=2, kind="RSP", received_at=AT + 90_000)
 HOLD = Hold(
@@ -77,9 +77,9 @@ STORIES = {
         consignments=(
             SENT,
             ART,
-            replace(SENT, id=3, insurer_id=2, state=ConsignmentState.WAITING, delivered_at=None, due_at=AT + 600_000,
+            SENT._replace(id=3, insurer_id=2, state=ConsignmentState.WAITING, delivered_at=None, due_at=AT + 600_000,
                     reply="451 4.3.2 plus tard", attempts=3),
-            replace(SENT, id=4, state=ConsignmentState.FAILED, delivered_at=None, reply="550 5.1.1 boîte inconnue"),
+            SENT._replace(id=4, state=ConsignmentState.FAILED, delivered_at=None, reply="550 5.1.1 boîte inconnue"),
         ),
         holds=(HOLD,),
     ),
@@ -96,9 +96,9 @@ STORIES = {
     "grouped": story(
         lots=(replace(LOT, consignment_id=9, state=LotState.DELIVERED),),
         consignments=(
-            replace(SENT, state=ConsignmentState.REPLACED, delivered_at=None, replaced_by=9),
-            replace(SENT, id=9, kind="groupe", message_id=7, file_id="F00009"),
-            replace(SENT, id=10, insurer_id=2, file_id="", state=ConsignmentState.GATHERING, delivered_at=None,
+            SENT._replace(state=ConsignmentState.REPLACED, delivered_at=None, replaced_by=9),
+            SENT._replace(id=9, kind="groupe", message_id=7, file_id="F00009"),
+            SENT._replace(id=10, insurer_id=2, file_id="", state=ConsignmentState.GATHERING, delivered_at=None,
                     reply="", attempts=0),
         ),
     ),
@@ -141,8 +141,8 @@ lots = st.builds(
     st.sampled_from([*LotState, "autre"]), texts, texts, st.sampled_from([None, 1, 2, 7]), st.sampled_from([None, 1]),
 )  # fmt: skip
 sendings = st.builds(
-    lambda kind, state, reply, recipient, at, insurer: replace(
-        SENT, kind=kind, state=state, reply=reply, recipient=recipient, delivered_at=at, due_at=at, insurer_id=insurer
+    lambda kind, state, reply, recipient, at, insurer: SENT._replace(
+        kind=kind, state=state, reply=reply, recipient=recipient, delivered_at=at, due_at=at, insurer_id=insurer
     ),
     texts, st.sampled_from([*ConsignmentState, "autre"]), texts, texts, instants, st.sampled_from([None, 1, 2]),
 )  # fmt: skip
