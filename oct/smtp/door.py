@@ -12,8 +12,6 @@ import logging
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 
-import aiosmtpd.smtp
-
 from oct.doors.admission import Admission
 from oct.doors.listening import Listening, bound, listener, require_modern
 from oct.errors import ConfigurationError
@@ -44,7 +42,6 @@ def _silence(chatty: logging.Logger) -> None:
 
 
 _silence(logging.getLogger("mail.log"))  # aiosmtpd's own: it writes lines, addresses and AUTH data
-aiosmtpd.smtp.sanitized_log = lambda *_, **__: None  # what it makes of each line for that log
 
 
 class Door:
