@@ -17,7 +17,6 @@ from oct.steps.claims.invoice_rows import invoice_rows
 from oct.steps.claims.resending import lot_names
 from oct.store import events
 from oct.store.consignments import NewConsignment
-from oct.store.events import Event, EventRow
 from oct.store.lots import Lot as KeptLot
 from oct.store.lots import NewInvoice, NewLot
 from oct.store.messages import Message
@@ -36,13 +35,13 @@ class LotRows:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The rows of a message: consignments and the events that tell of them, one for each departure; the lots of each
-    departure, gathering and detention, in this order, and last those that are in none."""
+    """The rows of a message: consignments and the data of the events that tell of them, one for each departure; the
+    lots of each departure, gathering and detention, in this order, and last those that are in none."""
 
     message: Message
     dispatch: Dispatch
     consignments: list[tuple[NewConsignment, NewPayload]]
-    told: list[EventRow]
+    told: list[str]
     lots: list[list[LotRows]]
 
 
@@ -58,7 +57,7 @@ def prepare(message: Message, dispatch: Dispatch, now: int, known: Mapping[int, 
         message,
         dispatch,
         [(_consignment(message, departure, now), departure.payload) for departure in dispatch.departures],
-        [_sealed_event(message, departure, now) for departure in dispatch.departures],
+        [_sealed(departure) for departure in dispatch.departures],
         [
             *(make.rows(one.lots, LotState.SENT, one.insurer) for one in leaving),
             *(make.rows(one.lots, LotState.HELD, one.insurer, one.reason.code) for one in dispatch.detentions),
@@ -131,22 +130,15 @@ def _consignment(message: Message, departure: Departure, now: int) -> NewConsign
     )
 
 
-def _sealed_event(message: Message, departure: Departure, now: int) -> EventRow:
-    return events.row_of(
-        Event(
-            at=now,
-            kind="scelle",
-            outcome="pret",
-            message_id=message.id,
-            insurer_id=departure.insurer.id,
-            data={
-                "destinataire": departure.insurer.address,
-                "fichier": departure.file_id,
-                "compostage": departure.compostage,
-                "lots": lot_names(departure.lots),
-                "sha256_fichier": departure.file_sha256.hex(),
-                "sha256_message": departure.payload.sha256.hex(),
-                "taille": departure.payload.size,
-            },
-        )
+def _sealed(departure: Departure) -> str:
+    return events.written(
+        {
+            "destinataire": departure.insurer.address,
+            "fichier": departure.file_id,
+            "compostage": departure.compostage,
+            "lots": lot_names(departure.lots),
+            "sha256_fichier": departure.file_sha256.hex(),
+            "sha256_message": departure.payload.sha256.hex(),
+            "taille": departure.payload.size,
+        }
     )
