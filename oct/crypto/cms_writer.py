@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from oct.crypto.ber import INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, context, oid
+from oct.crypto.remembered import Remembered
 from oct.errors import CertificateError
 
 
@@ -37,6 +38,7 @@ class ContentCipher(StrEnum):
 
 _BLOCK = 16
 _PKCS1 = PKCS1v15()
+_ADDRESSEES: Remembered[tuple[RSAPublicKey, bytes]] = Remembered()
 
 
 def seal(
@@ -69,11 +71,14 @@ def _frame(cipher: ContentCipher, known: int, encrypted: int) -> tuple[bytes, by
 
 def _recipient(certificate: x509.Certificate, key: bytes) -> bytes:
     """KeyTransRecipientInfo (RFC 5652 §6.2.1)."""
-    public_key, before = _addressee(certificate)
+    known = _ADDRESSEES.get(certificate)
+    if known is None:
+        known = _addressee(certificate)
+        _ADDRESSEES.keep(certificate, known)
+    public_key, before = known
     return before + public_key.encrypt(key, _PKCS1)
 
 
-@lru_cache(maxsize=4096)
 def _addressee(certificate: x509.Certificate) -> tuple[RSAPublicKey, bytes]:
     """The key of an addressee, and all that stands before the encrypted content key, whose length is the key's."""
     public_key = certificate.public_key()

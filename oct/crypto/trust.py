@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
 from oct.crypto.certificates import extension, is_authority
-from oct.crypto.revocation import FOREVER, RevocationLists, RevocationPolicy
+from oct.crypto.remembered import Remembered
+from oct.crypto.revocation import RevocationLists, RevocationPolicy
 from oct.errors import CertificateError
 
 SHORTEST_RSA_KEY = 2048
@@ -46,12 +47,12 @@ class TrustStore:
         self._intermediates = [certificate for certificate in known if certificate not in anchors]
         self._anchors = Store(anchors) if anchors else None
         self._revocation = RevocationLists(revocation_lists, policy, grace)
-        self._good: dict[x509.Certificate, tuple[datetime, datetime]] = {}
+        self._good: Remembered[tuple[datetime, datetime]] = Remembered()
 
     def check(self, certificate: x509.Certificate, at: datetime) -> None:
         """Raise CertificateError when nothing may be encrypted to `certificate` at the aware instant `at`."""
-        since, until = self._good.get(certificate, (FOREVER, FOREVER))
-        if since <= at <= until:
+        good = self._good.get(certificate)
+        if good is not None and good[0] <= at <= good[1]:
             return
         _check_key(certificate)
         _check_dates(certificate, at)
@@ -60,7 +61,7 @@ class TrustStore:
         until = min(link.not_valid_after_utc for link in chain)
         for link, issuer in pairwise(chain):
             until = min(until, self._revocation.check(link, issuer, at))
-        self._good[certificate] = (at, until)
+        self._good.keep(certificate, (at, until))
 
     def _path(self, certificate: x509.Certificate, at: datetime) -> list[x509.Certificate]:
         """The certificate, its issuers, and the anchor last."""

@@ -31,7 +31,7 @@ from oct.steps.texts import SealedText, TextKind, seal_text
 from oct.steps.work.batches import by_weight
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, files, holds, messages, payloads
-from oct.store.events import Event
+from oct.store.events import EventRow
 from oct.store.holds import HoldSubject, NewHold
 from oct.store.messages import Message
 from oct.store.registry import Snapshot
@@ -177,7 +177,7 @@ def _write(conn: Connection, workshop: Workshop, settled: Sequence[_Settled], ow
     for one in written:
         _write_rarities(conn, one, now)
     told = [_event(one.message, one.outcome, art_id, now) for one, art_id in zip(written, art_ids, strict=True)]
-    events.append(conn, told)
+    events.append_rows(conn, told)
 
 
 def _write_rarities(conn: Connection, settled: _Settled, now: int) -> None:
@@ -190,27 +190,29 @@ def _write_rarities(conn: Connection, settled: _Settled, now: int) -> None:
         holds.open_hold(conn, NewHold(now, HoldSubject.MESSAGE, message.id, reason.code, reason.describe()))
 
 
-def _event(message: Message, outcome: Outcome, art_id: int, now: int) -> Event:
+def _event(message: Message, outcome: Outcome, art_id: int, now: int) -> EventRow:
     file = outcome.file
-    return Event(
+    return EventRow(
         at=now,
         kind="traite",
         outcome=outcome.state,
         message_id=message.id,
         practitioner_id=message.practitioner_id,
-        data={
-            "motif": outcome.code,
-            "art": art_id,
-            "fichier": file.file_id if file is not None else "",
-            "sha256_fichier": file.sha256.hex() if file is not None else "",
-            "lots": file.lot_count if file is not None else 0,
-            "factures": file.invoice_count if file is not None else 0,
-            "remises": len(outcome.dispatch.departures),
-            "groupages": len(outcome.dispatch.gatherings),
-            "retenues": len(outcome.dispatch.detentions),
-            "lots_refuses": len(outcome.dispatch.rejections),
-            "lots_connus": len(outcome.dispatch.known),
-            "arl_renvoyes": len({arl.id for arl in outcome.dispatch.arls.values()}),
-            "increments": len(outcome.answer.shipments) if outcome.answer is not None else 0,
-        },
+        data=events.written(
+            {
+                "motif": outcome.code,
+                "art": art_id,
+                "fichier": file.file_id if file is not None else "",
+                "sha256_fichier": file.sha256.hex() if file is not None else "",
+                "lots": file.lot_count if file is not None else 0,
+                "factures": file.invoice_count if file is not None else 0,
+                "remises": len(outcome.dispatch.departures),
+                "groupages": len(outcome.dispatch.gatherings),
+                "retenues": len(outcome.dispatch.detentions),
+                "lots_refuses": len(outcome.dispatch.rejections),
+                "lots_connus": len(outcome.dispatch.known),
+                "arl_renvoyes": len({arl.id for arl in outcome.dispatch.arls.values()}),
+                "increments": len(outcome.answer.shipments) if outcome.answer is not None else 0,
+            }
+        ),
     )

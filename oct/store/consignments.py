@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, exists, func, select, update
+from sqlalchemy import Connection, bindparam, exists, func, literal_column, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from oct.domain.journey import ConsignmentState
@@ -134,6 +134,11 @@ _DELIVERED = (
         lease_owner=None,
         lease_until=None,
     )
+)
+
+_WITH_ART = select(consignments.c.message_id).where(
+    consignments.c.message_id.in_(bindparam("messages", expanding=True)),
+    consignments.c.kind == literal_column("'art'"),  # as the partial index says it
 )
 
 
@@ -299,8 +304,7 @@ def of_message(conn: Connection, message_id: int) -> list[Consignment]:
 
 def with_art(conn: Connection, message_ids: Collection[int]) -> set[int]:
     """Which of these messages have their one ART already (T1)."""
-    condition = consignments.c.message_id.in_(message_ids) & (consignments.c.kind == "art")
-    return set(conn.execute(select(consignments.c.message_id).where(condition)).scalars())
+    return set(conn.execute(_WITH_ART, {"messages": list(message_ids)}).scalars())
 
 
 def backlog(conn: Connection) -> list[Backlog]:

@@ -52,22 +52,22 @@ class Event(NamedTuple):
 
 
 class EventRow(NamedTuple):
-    """An event as its row, `data` as JSON."""
+    """An event as its row, `data` as JSON (`written`)."""
 
     at: int
     kind: str
     outcome: str
-    message_id: int | None
-    consignment_id: int | None
-    return_id: int | None
-    practitioner_id: int | None
-    insurer_id: int | None
-    actor: str
-    data: str
+    message_id: int | None = None
+    consignment_id: int | None = None
+    return_id: int | None = None
+    practitioner_id: int | None = None
+    insurer_id: int | None = None
+    actor: str = ""
+    data: str = "{}"
 
 
 _COLUMNS = columns(events, Event)
-_WRITTEN = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, check_circular=False)
 
 
 def append(conn: Connection, new: Sequence[Event]) -> None:
@@ -88,7 +88,12 @@ def append_rows(conn: Connection, new: Sequence[EventRow]) -> None:
 
 def row_of(event: Event) -> EventRow:
     """An event as its row: CPU alone."""
-    return EventRow._make((*event[:-1], _WRITTEN.encode(dict(event.data))))
+    return EventRow._make((*event[:-1], written(dict(event.data))))
+
+
+def written(data: dict[str, Any]) -> str:
+    """The data of an event as its row has them."""
+    return _JSON.encode(data)
 
 
 def of_message(conn: Connection, message_id: int) -> list[Event]:

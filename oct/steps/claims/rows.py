@@ -5,8 +5,9 @@ They lack only what the database numbers: the payload, consignment, file or hold
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from oct.domain.journey import LotState
 from oct.domain.model import Insurer
@@ -17,11 +18,15 @@ from oct.steps.claims.invoice_rows import invoice_rows
 from oct.steps.claims.resending import lot_names
 from oct.store import events
 from oct.store.consignments import NewConsignment
-from oct.store.events import Event, EventRow
+from oct.store.lots import InvoiceRow, NewInvoice, NewLot
 from oct.store.lots import Lot as KeptLot
-from oct.store.lots import NewInvoice, NewLot
 from oct.store.messages import Message
 from oct.store.payloads import NewPayload
+
+_Amount = Callable[[InvoiceRow], int]
+_BILLED: _Amount = itemgetter(NewInvoice._fields.index("billed"))
+_AMO: _Amount = itemgetter(NewInvoice._fields.index("amo"))
+_AMC: _Amount = itemgetter(NewInvoice._fields.index("amc"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +34,20 @@ class LotRows:
     """A lot with its invoices. `known`: the row that it has already, for it was held; it moves, others are new."""
 
     row: NewLot
-    invoices: list[NewInvoice]
+    invoices: list[InvoiceRow]
     planned: Planned
     known: KeptLot | None
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The rows of a message: consignments and the events that tell of them, one for each departure; the lots of each
-    departure, gathering and detention, in this order, and last those that are in none."""
+    """The rows of a message: consignments and the data of the events that tell of them, one for each departure; the
+    lots of each departure, gathering and detention, in this order, and last those that are in none."""
 
     message: Message
     dispatch: Dispatch
     consignments: list[tuple[NewConsignment, NewPayload]]
-    told: list[EventRow]
+    told: list[str]
     lots: list[list[LotRows]]
 
 
@@ -58,7 +63,7 @@ def prepare(message: Message, dispatch: Dispatch, now: int, known: Mapping[int, 
         message,
         dispatch,
         [(_consignment(message, departure, now), departure.payload) for departure in dispatch.departures],
-        [_sealed_event(message, departure, now) for departure in dispatch.departures],
+        [_sealed(departure) for departure in dispatch.departures],
         [
             *(make.rows(one.lots, LotState.SENT, one.insurer) for one in leaving),
             *(make.rows(one.lots, LotState.HELD, one.insurer, one.reason.code) for one in dispatch.detentions),
@@ -100,9 +105,9 @@ class _Lots:
             received_sha256=planned.digest,
             size=made.size if made is not None else source.stop - source.start,
             invoice_count=len(invoices),
-            billed=sum([invoice.billed for invoice in invoices]),
-            amo=sum([invoice.amo for invoice in invoices]),
-            amc=sum([invoice.amc for invoice in invoices]),
+            billed=sum(map(_BILLED, invoices)),
+            amo=sum(map(_AMO, invoices)),
+            amc=sum(map(_AMC, invoices)),
             insurer_id=insurer.id if insurer is not None else None,
             consignment_id=None,
             hold_id=None,
@@ -131,22 +136,15 @@ def _consignment(message: Message, departure: Departure, now: int) -> NewConsign
     )
 
 
-def _sealed_event(message: Message, departure: Departure, now: int) -> EventRow:
-    return events.row_of(
-        Event(
-            at=now,
-            kind="scelle",
-            outcome="pret",
-            message_id=message.id,
-            insurer_id=departure.insurer.id,
-            data={
-                "destinataire": departure.insurer.address,
-                "fichier": departure.file_id,
-                "compostage": departure.compostage,
-                "lots": lot_names(departure.lots),
-                "sha256_fichier": departure.file_sha256.hex(),
-                "sha256_message": departure.payload.sha256.hex(),
-                "taille": departure.payload.size,
-            },
-        )
+def _sealed(departure: Departure) -> str:
+    return events.written(
+        {
+            "destinataire": departure.insurer.address,
+            "fichier": departure.file_id,
+            "compostage": departure.compostage,
+            "lots": lot_names(departure.lots),
+            "sha256_fichier": departure.file_sha256.hex(),
+            "sha256_message": departure.payload.sha256.hex(),
+            "taille": departure.payload.size,
+        }
     )

@@ -20,7 +20,7 @@ from oct.steps.claims.rows import LotRows, Prepared, prepare
 from oct.steps.texts import SealedText
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds, lots, payloads
-from oct.store.events import Event, EventRow
+from oct.store.events import EventRow
 from oct.store.holds import NewHold
 from oct.store.lots import Lot as KeptLot
 from oct.store.lots import NewLot
@@ -86,7 +86,10 @@ def _place(conn: Connection, entry: Entry, sent: Sequence[int], now: int) -> _Pl
     message, dispatch = prepared.message, prepared.dispatch
     gathered = write_gatherings(conn, message, dispatch.gatherings, now) if dispatch.gatherings else []
     held = [_write_detention(conn, message, detention, now) for detention in dispatch.detentions]
-    told = [row._replace(consignment_id=row_id) for row, row_id in zip(prepared.told, sent, strict=True)]
+    told = [
+        EventRow(one.created_at, "scelle", "pret", message.id, row_id, insurer_id=one.insurer_id, data=data)
+        for (one, _), row_id, data in zip(prepared.consignments, sent, prepared.told, strict=True)
+    ]
     told += [_held_event(message, *one, now) for one in zip(dispatch.detentions, held, strict=True)]
     told += [_refused_event(message, rejection, now) for rejection in dispatch.rejections]
     carriers = [
@@ -129,29 +132,29 @@ def _write_detention(conn: Connection, message: Message, detention: Detention, n
 
 
 def _held_event(message: Message, detention: Detention, hold_id: int, now: int) -> EventRow:
-    return events.row_of(
-        Event(
-            at=now,
-            kind="retenu",
-            outcome=detention.reason.code[:12],
-            message_id=message.id,
-            insurer_id=detention.insurer.id if detention.insurer is not None else None,
-            data={"retenue": hold_id, "motif": detention.reason.code, "lots": lot_names(detention.lots)},
-        )
+    return EventRow(
+        at=now,
+        kind="retenu",
+        outcome=detention.reason.code[:12],
+        message_id=message.id,
+        insurer_id=detention.insurer.id if detention.insurer is not None else None,
+        data=events.written(
+            {"retenue": hold_id, "motif": detention.reason.code, "lots": lot_names(detention.lots)},
+        ),
     )
 
 
 def _refused_event(message: Message, rejection: Rejection, now: int) -> EventRow:
-    return events.row_of(
-        Event(
-            at=now,
-            kind="lot_refuse",
-            outcome="refuse",
-            message_id=message.id,
-            data={
+    return EventRow(
+        at=now,
+        kind="lot_refuse",
+        outcome="refuse",
+        message_id=message.id,
+        data=events.written(
+            {
                 "lots": lot_names((rejection.lot,)),
                 "motif": rejection.reason.code,
                 "regle": rejection.reason.rule,
-            },
-        )
+            }
+        ),
     )
