@@ -24,6 +24,7 @@ from oct.store.alerts import COUNTED
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 ROOT = Path(table.__file__).parents[2]
+_EVENTS = ("Event", "EventRow")
 ANY = "…"
 """The code of a reason."""
 ELSEWHERE: Mapping[tuple[str, str], Iterable[str]] = {
@@ -102,7 +103,7 @@ def _whole(given: ast.expr) -> ast.expr:
 def sources() -> Iterator[Source]:
     for path in sorted((ROOT / "oct").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if "oct.store.events import" in text and "Event(" in text:
+        if "oct.store.events import" in text and any(f"{one}(" in text for one in _EVENTS):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             yield Source(importlib.import_module(name), ast.parse(text))
 
@@ -112,7 +113,7 @@ def written() -> set[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
     for source in sources():
         for call in ast.walk(source.tree):
-            if isinstance(call, ast.Call) and ast.unparse(call.func) == "Event":
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in _EVENTS:
                 named = {one.arg: one.value for one in call.keywords}
                 found |= source.pairs(
                     [*call.args[1:3], *(named[name] for name in ("kind", "outcome") if name in named)],
