@@ -3,7 +3,8 @@
 Takes a complete SMTP transaction; gives the reply. The message is identified (H6), fingerprinted (D4), encrypted at
 rest and inserted, with its event, in one transaction. Messages that arrive together share a commit: one thread
 writes, takes all that waits, and each sender gets its 250 only after the commit that holds its message. A commit costs
-as much as ten messages, so while several come at a time it waits a moment for more; a lone one never waits.
+as much as ten messages, so while several come at a time it waits a moment for more; a lone one never waits. A large
+message is hashed and encrypted on a thread beside, one at a time, while the one that writes waits for the disk.
 
 Failure: a malformed header or an unknown sender is 550 or 554, on purpose, and what looks like a return is kept all the
 same (`quarantine`); a database that is away, and any surprise, is 451 with a fixed text, and a full one 452. The same
@@ -19,9 +20,11 @@ import queue
 import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import sleep
+from typing import NamedTuple
 
 import structlog
 
@@ -46,18 +49,34 @@ _log = structlog.get_logger()
 _GROUP = 50
 """Most messages that share a commit."""
 _GROUP_BYTES = 16 << 20
-"""A commit takes no more messages once they are so large together: each is in memory twice, the second time sealed."""
+"""A commit takes no more messages once they are so large together."""
+_LARGE = 1 << 16
+"""Octets from which a message is sealed beside."""
 _GATHER_S = 0.003
 """How long a commit waits for more messages, when the one before had several."""
 _UNAVAILABLE = Reply(451, "4.3.0 Service momentanement indisponible, reessayez plus tard")
 
 
-@dataclass(frozen=True, slots=True)
+class _Sealed(NamedTuple):
+    """What a transaction holds, whose content is sealed and gone: in memory once."""
+
+    headers: Headers
+    known_by: bytes
+    payload: NewPayload
+
+
+@dataclass(slots=True)
 class _Waiting:
-    """A transaction that waits for its commit, and where its answer is awaited."""
+    """A transaction that waits for its commit, what became of its content, and where its answer is awaited."""
 
     transaction: Transaction
     answer: asyncio.Future[Reply]
+    sealed: _Sealed | None = None
+
+    @property
+    def size(self) -> int:
+        """Octets of the content."""
+        return self.sealed.payload.size if self.sealed is not None else len(self.transaction.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +101,27 @@ class Receiver:
         self._ring = ring
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="receive", daemon=True)
+        self._beside = ThreadPoolExecutor(1, "seal")
 
     def start(self) -> None:
         """Starts the writing thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Writes what waits, then ends the thread."""
+        """Writes what waits, then ends the threads."""
+        self._beside.shutdown()
         self._queue.put(None)
         self._thread.join()
 
     async def accept(self, transaction: Transaction) -> Reply:
         """The reply to a transaction, once its fate is on disk."""
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Waiting(transaction, answer))
-        return await answer
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(transaction, loop.create_future())
+        if waiting.size >= _LARGE:
+            await loop.run_in_executor(self._beside, self._seal_beside, waiting)
+        if not waiting.answer.done():
+            self._queue.put(waiting)
+        return await waiting.answer
 
     def _run(self) -> None:
         several, goes_on = False, True
@@ -144,57 +169,62 @@ class Receiver:
             full = isinstance(error, StoreError) and error.code == "base-pleine"
             _tell([(waiting, replies.NO_ROOM if full else _UNAVAILABLE) for waiting in group])
 
-    def _admit(self, waiting: _Waiting, snapshot: Snapshot) -> _Arrival | None:
-        """What is to be written of a transaction; None when it was answered with a refusal."""
+    def _seal_beside(self, waiting: _Waiting) -> None:
+        with self._excused([waiting]):
+            waiting.sealed = self._seal(waiting)
+
+    def _seal(self, waiting: _Waiting) -> _Sealed | None:
+        """What takes as long as the content is large; None when it was answered with a refusal."""
         transaction = waiting.transaction
         try:
             headers = read_headers(transaction.content, self._workshop.opener.limits)
         except FormatError as error:
             _tell([(waiting, Reply(554, f"5.6.0 {ascii_text(error.sentence)}"))])
             return None
+        known_by = fingerprint(transaction.content, headers)
+        payload = payloads.seal(self._workshop.vault, transaction.content)
+        transaction.content = b""
+        return _Sealed(headers, known_by, payload)
+
+    def _admit(self, waiting: _Waiting, snapshot: Snapshot) -> _Arrival | None:
+        """What is to be written of a transaction; None when it was answered with a refusal."""
+        transaction = waiting.transaction
+        sealed = waiting.sealed or self._seal(waiting)
+        if sealed is None:
+            return None
         verdict = identify(
             self._workshop,
             snapshot,
-            headers,
+            sealed.headers,
             transaction.mail_from,
             transaction.peer,
             trusted=transaction.authenticated_as is not None,
         )
         if isinstance(verdict, Rejected):
-            return self._refuse(waiting, headers, verdict)
-        known_by = fingerprint(transaction.content, headers)
-        payload = self._seal(transaction)
-        message = self._message(transaction, headers, known_by, verdict, payload)
-        return _Arrival(waiting, message, payload, verdict.quarantine, quarantine.UNBOUND if verdict.quarantine else "")
+            return self._refuse(waiting, sealed, verdict)
+        message = self._message(transaction, sealed, sealed.known_by, verdict)
+        return _Arrival(
+            waiting, message, sealed.payload, verdict.quarantine, quarantine.UNBOUND if verdict.quarantine else ""
+        )
 
-    def _refuse(self, waiting: _Waiting, headers: Headers, rejected: Rejected) -> _Arrival | None:
+    def _refuse(self, waiting: _Waiting, sealed: _Sealed, rejected: Rejected) -> _Arrival | None:
         """Answers with a refusal; what looks like a return is answered when it is kept."""
-        transaction, workshop = waiting.transaction, self._workshop
+        transaction, headers = waiting.transaction, sealed.headers
         _log.info("message-refuse", peer=transaction.peer, reason=rejected.sentence)
         refusal = Reply(550, f"5.7.1 {rejected.sentence}")
-        known_by = quarantine.kept_under(workshop, headers, transaction.content, transaction.peer)
+        known_by = quarantine.kept_under(
+            self._workshop, headers, sealed.known_by, sealed.payload.size, transaction.peer
+        )
         if known_by is None:
             _tell([(waiting, refusal)])
             return None
-        payload = self._seal(transaction)
         verdict = Admitted(Origin.UNKNOWN, quarantine=quarantine.CODE)
-        message = self._message(transaction, headers, known_by, verdict, payload)
+        message = self._message(transaction, sealed, known_by, verdict)
         why = quarantine.sentence(rejected, headers.sender, transaction.mail_from, transaction.peer)
-        return _Arrival(waiting, message, payload, quarantine.CODE, why, refusal)
+        return _Arrival(waiting, message, sealed.payload, quarantine.CODE, why, refusal)
 
-    def _seal(self, transaction: Transaction) -> NewPayload:
-        sealed = payloads.seal(self._workshop.vault, transaction.content)
-        transaction.content = b""
-        return sealed
-
-    def _message(
-        self,
-        transaction: Transaction,
-        headers: Headers,
-        known_by: bytes,
-        verdict: Admitted,
-        payload: NewPayload,
-    ) -> NewMessage:
+    def _message(self, transaction: Transaction, sealed: _Sealed, known_by: bytes, verdict: Admitted) -> NewMessage:
+        headers, payload = sealed.headers, sealed.payload
         now, subject = self._workshop.clock(), subject_of(headers)
         quarantined = bool(verdict.quarantine)
         return NewMessage(
@@ -238,7 +268,7 @@ class Receiver:
 
 
 def _has_room(group: Sequence[_Waiting]) -> bool:
-    return len(group) < _GROUP and sum(len(waiting.transaction.content) for waiting in group) < _GROUP_BYTES
+    return len(group) < _GROUP and sum(waiting.size for waiting in group) < _GROUP_BYTES
 
 
 def _tell(answers: Sequence[tuple[_Waiting, Reply]]) -> None:

@@ -33,6 +33,13 @@ def pieces(tmp_path: Path, database_url: str) -> Iterator[Bench]:
         yield made
 
 
+@pytest.fixture(params=["here", "beside"])
+def sealed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where messages are sealed: by the thread that writes, or as if they were large."""
+    monkeypatch.setattr(receive, "_LARGE", 1 if request.param == "beside" else 1 << 30)
+    return str(request.param)
+
+
 def other(rank: int) -> bytes:
     """The golden message under another compostage."""
     return GOLDEN.replace(b"2026112008000100001", b"20261120080001%05d" % rank)
@@ -65,6 +72,7 @@ def kept(pieces: Bench, reply: Reply) -> messages.Message:
     return message
 
 
+@pytest.mark.usefixtures("sealed")
 def test_what_is_answered_250_is_kept_byte_for_byte(pieces: Bench) -> None:
     """P1."""
     message = kept(pieces, pieces.receive(GOLDEN, PONT))
@@ -147,6 +155,7 @@ def commits_of(pieces: Bench, act: Callable[[], list[Reply]]) -> tuple[list[Repl
     return replies, sum(any("INTO messages" in statement for statement in done) for done in transactions)
 
 
+@pytest.mark.usefixtures("sealed")
 def test_the_same_transaction_in_one_group_or_later_is_one_message(pieces: Bench) -> None:
     """D4."""
     first, second = together(pieces, [GOLDEN, GOLDEN])
@@ -157,6 +166,7 @@ def test_the_same_transaction_in_one_group_or_later_is_one_message(pieces: Bench
     assert sorted(one.outcome for one in story) == ["nouveau", "repete", "repete"]
 
 
+@pytest.mark.usefixtures("sealed")
 def test_a_refusal_in_a_group_harms_nobody_else(pieces: Bench) -> None:
     """H6."""
     stranger = GOLDEN.replace(b"00000421234567", b"00000999000111")
@@ -178,6 +188,7 @@ def test_a_database_that_fails_is_a_451_with_a_fixed_text(pieces: Bench) -> None
     assert pieces.receive(GOLDEN, PONT).code == 250
 
 
+@pytest.mark.usefixtures("sealed")
 def test_p1_a_message_that_the_database_refuses_waits_alone(pieces: Bench) -> None:
     """451 with the fixed text, for the fault is not the sender's; its neighbours have their 250, and it has its own
     once it is taken."""
@@ -194,6 +205,7 @@ def test_p1_a_message_that_the_database_refuses_waits_alone(pieces: Bench) -> No
         assert sum(messages.counts(conn, 0).values()) == 5
 
 
+@pytest.mark.usefixtures("sealed")
 def test_p1_a_surprise_over_one_message_harms_nobody_else(pieces: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def surprised(content: bytes, *rest: Any) -> Headers:
         if content == other(2):
@@ -202,6 +214,27 @@ def test_p1_a_surprise_over_one_message_harms_nobody_else(pieces: Bench, monkeyp
 
     monkeypatch.setattr(receive, "read_headers", surprised)
     assert [reply.code for reply in together(pieces, [other(1), other(2), other(3)])] == [250, 451, 250]
+
+
+def test_a_large_message_is_sealed_while_another_one_is_written(pieces: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is in memory once when it waits for its turn (H3)."""
+    monkeypatch.setattr(receive, "_LARGE", len(GOLDEN))
+    large = other(1).replace(b"\r\n\r\n", b"\r\n\r\n" + b"a" * 998 + b"\r\n", 1)
+
+    async def arrive(receiver: Receiver) -> Reply:
+        waiting = Transaction("127.0.0.1", "essai", PONT, (OCT,), large, None, tls=True)
+        reply = asyncio.ensure_future(receiver.accept(waiting))
+        while receiver._queue.empty():  # nobody writes yet
+            await asyncio.sleep(0.001)
+        assert waiting.content == b""
+        receiver.start()
+        return await reply
+
+    receiver = Receiver(pieces.workshop)
+    message = kept(pieces, asyncio.run(arrive(receiver)))
+    receiver.stop()
+    with pieces.workshop.store.read() as conn:
+        assert payloads.get(conn, pieces.workshop.vault, message.payload_id) == large
 
 
 def test_p3_a_full_database_is_a_452_and_the_first_250_comes_with_the_room(pieces: Bench) -> None:

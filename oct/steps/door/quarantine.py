@@ -56,16 +56,17 @@ def looks_like_return(headers: Headers, profiles: Profiles, own_address: str) ->
     return is_report(headers) or (answers and bool(_CARRIES_A_FILE.match(last(headers.fields, "content-type"))))
 
 
-def kept_under(workshop: Workshop, headers: Headers, content: bytes, peer: str) -> bytes | None:
-    """The fingerprint to keep a refused message under; None when it is no return, is kept already, or is one too many.
+def kept_under(workshop: Workshop, headers: Headers, known_by: bytes, size: int, peer: str) -> bytes | None:
+    """The fingerprint to keep a refused message under, which would have been `known_by` had it been taken; None when it
+    is no return, is kept already, or is one too many.
 
     Nothing that waits for its commit is counted yet: the bounds may be passed by as much as one group of messages.
     """
     if not looks_like_return(headers, workshop.profiles, workshop.rules.address):
         return None
-    known_by = hashlib.sha256(b"refuse\0" + fingerprint(content, headers)).digest()
+    refused_by = hashlib.sha256(b"refuse\0" + known_by).digest()
     with workshop.store.read() as conn:
-        if messages.known(conn, [known_by]):
+        if messages.known(conn, [refused_by]):
             return None
         kept = messages.refused_since(conn, workshop.clock() - _DAY_MS)
     bounds, network = workshop.rules.quarantine, _network(peer)
@@ -73,10 +74,10 @@ def kept_under(workshop: Workshop, headers: Headers, content: bytes, peer: str) 
     fits = (
         len(kept) < bounds.total_per_day
         and len(near) < bounds.per_day
-        and sum(one.size for one in kept) + len(content) <= bounds.total_bytes_per_day
-        and sum(one.size for one in near) + len(content) <= bounds.bytes_per_day
+        and sum(one.size for one in kept) + size <= bounds.total_bytes_per_day
+        and sum(one.size for one in near) + size <= bounds.bytes_per_day
     )
-    return known_by if fits else None
+    return refused_by if fits else None
 
 
 def sentence(rejected: Rejected, sender: str, mail_from: str, peer: str) -> str:
