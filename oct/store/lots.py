@@ -26,7 +26,10 @@ _ROWS = 5_000
 
 
 class NewInvoice(NamedTuple):
-    """An invoice of a lot. `split`: contract 99, its AMC part goes by a derived flow. `pseudonym` is the patient's."""
+    """An invoice of a lot. `split`: contract 99, its AMC part goes by a derived flow. `pseudonym` is the patient's.
+
+    A named tuple: there are many of them, and it is a row already.
+    """
 
     number: str
     ps_number: str
@@ -35,10 +38,6 @@ class NewInvoice(NamedTuple):
     amc: int
     split: bool = False
     pseudonym: bytes | None = None
-
-
-InvoiceRow = tuple[str, str, int, int, int, bool, bytes | None]
-"""The same without names: there are many of them, and a named tuple takes twice as long to make."""
 
 
 class NewLot(NamedTuple):
@@ -156,7 +155,7 @@ _CARRIED = (
 )
 
 
-def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[InvoiceRow]]]) -> list[int]:
+def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[NewInvoice]]]) -> list[int]:
     """Keep lots with their invoices; the ids of the lots, in the same order."""
     ids = insert_all(conn, lots, NewLot._fields, [lot for lot, _ in new])
     rows = ((lot_id, *invoice) for lot_id, (_, own) in zip(ids, new, strict=True) for invoice in own)

@@ -13,7 +13,7 @@ from oct.domain.nir import patients
 from oct.domain.plan import Planned
 from oct.formats.b2 import B2File
 from oct.steps.workshop import Workshop
-from oct.store.lots import InvoiceRow
+from oct.store.lots import NewInvoice
 
 
 def pseudonyms_in(workshop: Workshop, file: B2File) -> dict[int, bytes]:
@@ -22,7 +22,7 @@ def pseudonyms_in(workshop: Workshop, file: B2File) -> dict[int, bytes]:
     return {lot.rank: b"".join(map(hide, patients(file, lot, workshop.layouts))) for lot in file.lots}
 
 
-def invoice_rows(planned: Planned, patients: Mapping[int, bytes]) -> list[InvoiceRow]:
+def invoice_rows(planned: Planned, patients: Mapping[int, bytes]) -> list[NewInvoice]:
     """The invoices of a lot, as received or as derived from it; `patients` as `pseudonyms_in` gives them."""
     ps_number, received = planned.source.ps_number, planned.source.invoices
     pseudonyms = patients.get(planned.source.rank) or NOBODY * len(received)
@@ -31,11 +31,13 @@ def invoice_rows(planned: Planned, patients: Mapping[int, bytes]) -> list[Invoic
     ]
     if planned.derived is None:
         return [
-            (one.number, ps_number, one.billed, one.amo, one.amc, one.contract == CONTRACT_SPLIT, patient)
+            NewInvoice._make(
+                (one.number, ps_number, one.billed, one.amo, one.amc, one.contract == CONTRACT_SPLIT, patient)
+            )
             for one, patient in zip(received, whose, strict=True)
         ]
     by_start = dict(zip((one.start for one in received), whose, strict=True))
     return [
-        (one.number, ps_number, one.billed, one.amo, one.amc, True, by_start[one.start])
+        NewInvoice(one.number, ps_number, one.billed, one.amo, one.amc, split=True, pseudonym=by_start[one.start])
         for one in planned.derived.invoices
     ]

@@ -5,9 +5,8 @@ They lack only what the database numbers: the payload, consignment, file or hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 from oct.domain.journey import LotState
 from oct.domain.model import Insurer
@@ -18,15 +17,10 @@ from oct.steps.claims.invoice_rows import invoice_rows
 from oct.steps.claims.resending import lot_names
 from oct.store import events
 from oct.store.consignments import NewConsignment
-from oct.store.lots import InvoiceRow, NewInvoice, NewLot
 from oct.store.lots import Lot as KeptLot
+from oct.store.lots import NewInvoice, NewLot
 from oct.store.messages import Message
 from oct.store.payloads import NewPayload
-
-_Amount = Callable[[InvoiceRow], int]
-_BILLED: _Amount = itemgetter(NewInvoice._fields.index("billed"))
-_AMO: _Amount = itemgetter(NewInvoice._fields.index("amo"))
-_AMC: _Amount = itemgetter(NewInvoice._fields.index("amc"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +28,7 @@ class LotRows:
     """A lot with its invoices. `known`: the row that it has already, for it was held; it moves, others are new."""
 
     row: NewLot
-    invoices: list[InvoiceRow]
+    invoices: list[NewInvoice]
     planned: Planned
     known: KeptLot | None
 
@@ -105,9 +99,9 @@ class _Lots:
             received_sha256=planned.digest,
             size=made.size if made is not None else source.stop - source.start,
             invoice_count=len(invoices),
-            billed=sum(map(_BILLED, invoices)),
-            amo=sum(map(_AMO, invoices)),
-            amc=sum(map(_AMC, invoices)),
+            billed=sum([invoice.billed for invoice in invoices]),
+            amo=sum([invoice.amo for invoice in invoices]),
+            amc=sum([invoice.amc for invoice in invoices]),
             insurer_id=insurer.id if insurer is not None else None,
             consignment_id=None,
             hold_id=None,
