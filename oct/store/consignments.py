@@ -23,6 +23,8 @@ from oct.store.tables import consignments
 
 GROUPED = "groupe"
 """Kind of a file made of the lots of several messages (A15)."""
+REPLY = 250
+"""Characters that are kept of the other side's last word."""
 
 
 class NewConsignment(NamedTuple):
@@ -83,7 +85,6 @@ class Backlog:
 
 
 _COLUMNS = columns(consignments, Consignment)
-_REPLY = 250
 _FREE = leases.free(consignments)
 _SERVED = select(consignments.c.recipient).where(consignments.c.lease_until >= leases.NOW)
 _NEXT_RECIPIENT = (
@@ -122,20 +123,6 @@ _HAND_BACK = (
     .where(consignments.c.id == bindparam("row"), consignments.c.lease_owner == bindparam("holder"))
     .values(attempts=consignments.c.attempts - 1, lease_owner=None, lease_until=None)
 )
-_DELIVERED = (
-    update(consignments)
-    .where(consignments.c.id == bindparam("row"), consignments.c.lease_owner == bindparam("holder"))
-    .values(
-        state=ConsignmentState.DELIVERED,
-        delivered_at=bindparam("at"),
-        reply=bindparam("told"),
-        stalled_at=None,
-        due_at=None,
-        lease_owner=None,
-        lease_until=None,
-    )
-)
-
 _WITH_ART = select(consignments.c.message_id).where(
     consignments.c.message_id.in_(bindparam("messages", expanding=True)),
     consignments.c.kind == literal_column("'art'"),  # as the partial index says it
@@ -189,19 +176,10 @@ def mark_delivered(conn: Connection, consignment_id: int, owner: str, reply: str
         owner,
         state=ConsignmentState.DELIVERED,
         delivered_at=now,
-        reply=reply[:_REPLY],
+        reply=reply[:REPLY],
         stalled_at=None,
         due_at=None,
     )
-
-
-def mark_all_delivered(conn: Connection, told: Sequence[tuple[int, str, str, int]]) -> bool:
-    """The other side said 250 to consignments (id, owner of the lease, reply, when); False when one of their leases was
-    lost, and then the whole transaction must be given up."""
-    rows = [
-        {"row": row_id, "holder": owner, "told": reply[:_REPLY], "at": at} for row_id, owner, reply, at in sorted(told)
-    ]
-    return update_rows(conn, _DELIVERED, rows) == len(rows)
 
 
 def mark_retry(
@@ -209,7 +187,7 @@ def mark_retry(
 ) -> bool:
     """Try again at `due_at`; False when the lease was lost. `stalled_at`: when the other side fell silent over it."""
     return leases.settle(
-        conn, consignments, consignment_id, owner, reply=reply[:_REPLY], due_at=due_at, stalled_at=stalled_at
+        conn, consignments, consignment_id, owner, reply=reply[:REPLY], due_at=due_at, stalled_at=stalled_at
     )
 
 
@@ -221,7 +199,7 @@ def mark_failed(conn: Connection, consignment_id: int, owner: str, reply: str) -
         consignment_id,
         owner,
         state=ConsignmentState.FAILED,
-        reply=reply[:_REPLY],
+        reply=reply[:REPLY],
         due_at=None,
         stalled_at=None,
     )
@@ -232,7 +210,7 @@ def mark_bounced(conn: Connection, consignment_id: int, reply: str) -> bool:
     done = conn.execute(
         update(consignments)
         .where(consignments.c.id == consignment_id, consignments.c.state == ConsignmentState.DELIVERED)
-        .values(state=ConsignmentState.FAILED, delivered_at=None, reply=reply[:_REPLY])
+        .values(state=ConsignmentState.FAILED, delivered_at=None, reply=reply[:REPLY])
     )
     return done.rowcount == 1
 

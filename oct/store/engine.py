@@ -97,15 +97,24 @@ class Store:
             self._turn: _Turn | None = _Turn(Path(engine.url.database or "").with_suffix(".turn"))
             self._writer: Engine = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
             self._reader: Engine = engine
+            self._hasty = self._writer
         else:
             self._turn = None
             self._writer = engine
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._hasty = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A write transaction. Never open one inside another: on SQLite the second waits for the first."""
         with declared(), self._turn or _NOBODY_WAITS, self._writer.begin() as conn:
+            yield conn
+
+    @contextmanager
+    def at_once(self) -> Iterator[Connection]:
+        """A write transaction for one statement. PostgreSQL begins and ends it with the statement, so that there is one
+        answer to wait for and not three; a second statement would be a second transaction there."""
+        with declared(), self._turn or _NOBODY_WAITS, self._hasty.begin() as conn:
             yield conn
 
     @contextmanager

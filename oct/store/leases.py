@@ -30,6 +30,11 @@ from sqlalchemy import (
     update,
 )
 
+
+class LeaseLostError(Exception):
+    """Somebody else works on one of them by now: nothing of the transaction is to be written."""
+
+
 NOW = bindparam("now", type_=BigInteger)
 _UNTIL = bindparam("until", type_=BigInteger)
 _OWNER = bindparam("owner", type_=String)
@@ -64,6 +69,12 @@ def still_held(conn: Connection, table: Table, owners: Mapping[int, str]) -> set
     """Which of these rows (ids) are still leased by these owners, and stay so until the transaction ends."""
     found = conn.execute(_holders(table), {"ids": list(owners)})
     return {row.id for row in found if owners[row.id] == row.lease_owner}
+
+
+def holding(table: Table) -> Select[tuple[int]]:
+    """Locks a row (`row`) that an owner (`holder`) has leased still, and gives its id."""
+    held = (table.c.id == bindparam("row")) & (table.c.lease_owner == bindparam("holder"))
+    return select(table.c.id).where(held).order_by(table.c.id).with_for_update(key_share=True, of=table)
 
 
 @cache

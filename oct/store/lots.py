@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
 from oct.domain.journey import AWAITING, LotState
 from oct.domain.return_outcomes import ANSWERABLE
-from oct.store.rows import columns, insert_all, insert_tuples, update_rows
+from oct.store.rows import Rows, columns, insert_all, insert_tuples, update_rows
 from oct.store.tables import consignments, invoices, lots, messages
 
 REPLACED = "remplace"
@@ -145,7 +145,7 @@ _COLUMNS = columns(lots, Lot)
 _INVOICE = ("lot_id", *NewInvoice._fields)
 _STAYS = (ANSWERABLE - AWAITING) | {LotState.DUPLICATE}
 """What a sending does not move any more: answered, or taken out of it by a later one (D2)."""
-_CARRIED = (
+CARRIED = (
     update(lots)
     .where(
         lots.c.consignment_id == bindparam("consignment"),
@@ -153,6 +153,7 @@ _CARRIED = (
     )
     .values(state=bindparam("to"), code=bindparam("because"), state_at=bindparam("at"))
 )
+"""Moves what consignments carry still, with the parameters that `leaving` gives."""
 
 
 def insert_many(conn: Connection, new: Sequence[tuple[NewLot, Sequence[NewInvoice]]]) -> list[int]:
@@ -175,8 +176,13 @@ def move_with_consignments(conn: Connection, moved: Mapping[int, int], state: st
 
     A fast insurer answers before its 250 is written down.
     """
+    return update_rows(conn, CARRIED, leaving(moved, state))
+
+
+def leaving(moved: Mapping[int, int], state: str) -> Rows:
+    """The parameters of `CARRIED`, in the order of the consignments."""
     same = {"to": str(state), "because": ""}
-    return update_rows(conn, _CARRIED, [{"consignment": one, "at": moved[one], **same} for one in sorted(moved)])
+    return [{"consignment": one, "at": moved[one], **same} for one in sorted(moved)]
 
 
 def replace(conn: Connection, by: Mapping[int, int], now: int) -> None:

@@ -14,13 +14,15 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Column, Connection, Dialect, String, Table, Update
+from sqlalchemy import Column, Connection, Dialect, Select, String, Table, Update
 from sqlalchemy.types import TypeEngine
 
 Rows = Sequence[Mapping[str, Any]]
 """Rows that all have the same columns, two at least."""
 Tuples = Sequence[tuple[Any, ...]]
 """Rows whose columns are named apart."""
+_WHERE = re.compile(r"\sWHERE ")
+_PARAMETER = re.compile(r"%\((\w+)\)")
 _CAST = re.compile(r"%\((\w+)\)s::(\w+)")
 """A parameter of PostgreSQL with its type."""
 
@@ -92,6 +94,27 @@ def update_rows(conn: Connection, statement: Update, rows: Rows) -> int:
     return conn.exec_driver_sql(words.text, _tuples(words.order, given)).rowcount
 
 
+def update_and_insert(
+    conn: Connection,
+    held: Select[tuple[int]],
+    holders: Rows,
+    changes: Sequence[tuple[Update, Rows]],
+    table: Table,
+    names: tuple[str, ...],
+    rows: Tuples,
+) -> bool:
+    """On PostgreSQL, as one statement: what `update_rows` does with each of the changes, and `insert_tuples` with rows.
+    False, and nothing done, unless `held` finds, and locks, a row for each of `holders`."""
+    parts = ((held, tuple(holders[0])), *((statement, tuple(given[0])) for statement, given in changes))
+    words = _as_one(parts, table, conn.dialect, names)
+    parameters = {**words.fixed, "all": len(holders)}
+    for number, ((_, own), given) in enumerate(zip(parts, (holders, *(given for _, given in changes)), strict=True)):
+        parameters |= _named(number, _arrays(own, _tuples(own, given)))
+    parameters |= _arrays(names, rows)
+    found: int = conn.exec_driver_sql(words.text, parameters).scalar_one()
+    return found == len(holders)
+
+
 @dataclass(frozen=True, slots=True)
 class _Words:
     """A statement as the driver wants it, the parameters that are the same each time, and, where they have no names,
@@ -116,8 +139,8 @@ def _words(statement: Update, dialect: Dialect, names: tuple[str, ...]) -> _Word
 
 
 @cache
-def _joined(statement: Update, dialect: Dialect, names: tuple[str, ...]) -> _Words:
-    """The UPDATE of PostgreSQL, for all rows of parameters at once: it is joined to them."""
+def _joined(statement: Update | Select[Any], dialect: Dialect, names: tuple[str, ...]) -> _Words:
+    """The UPDATE or SELECT of PostgreSQL, for all rows of parameters at once: it is joined to them."""
     quoted, types = dialect.identifier_preparer.quote, dict[str, str]()
 
     def of_a_row(parameter: re.Match[str]) -> str:
@@ -128,11 +151,35 @@ def _joined(statement: Update, dialect: Dialect, names: tuple[str, ...]) -> _Wor
         return f"given.{quoted(name)}"
 
     compiled = statement.compile(dialect=dialect, column_keys=names)
-    changes, _, condition = _CAST.sub(of_a_row, str(compiled)).partition(" WHERE ")
+    changes, condition = _WHERE.split(_CAST.sub(of_a_row, str(compiled)), maxsplit=1)
     arrays = ", ".join(f"%({name})b::{types[name]}[]" for name in names)
     given = f"unnest({arrays}) AS given({', '.join(map(quoted, names))})"
     fixed = {name: value for name, value in compiled.params.items() if name not in names}
-    return _Words(f"{changes} FROM {given} WHERE {condition}", fixed)
+    joint = " FROM" if isinstance(statement, Update) else ","
+    return _Words(f"{changes}{joint} {given} WHERE {condition}", fixed)
+
+
+_Part = tuple[Update | Select[Any], tuple[str, ...]]
+"""A statement with the names of its parameters that change from row to row."""
+
+
+@cache
+def _as_one(parts: tuple[_Part, ...], table: Table, dialect: Dialect, names: tuple[str, ...]) -> _Words:
+    """The statement of PostgreSQL that does all of these when the first finds as many rows as are wanted."""
+    told, fixed = list[str](), dict[str, Any]()
+    guard = "(SELECT count(*) FROM part0) = %(all)b::BIGINT"
+    for number, (statement, own) in enumerate(parts):
+        words = _joined(statement, dialect, own)
+        text = _PARAMETER.sub(rf"%(p{number}_\1)", words.text)
+        told.append(f"part{number} AS ({text} AND {guard})" if number else f"part0 AS MATERIALIZED ({text})")
+        fixed |= _named(number, words.fixed)
+    told.append(f"inserted AS ({_of_arrays(table, dialect, names, guard)})")
+    return _Words(f"WITH {', '.join(told)} SELECT count(*) FROM part0", fixed)  # noqa: S608 - words of ours
+
+
+def _named(number: int, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a part of a statement calls them."""
+    return {f"p{number}_{name}": value for name, value in parameters.items()}
 
 
 @cache
@@ -144,13 +191,13 @@ def _of_values(table: Table, dialect: Dialect, names: tuple[str, ...]) -> str:
 
 
 @cache
-def _of_arrays(table: Table, dialect: Dialect, names: tuple[str, ...]) -> str:
+def _of_arrays(table: Table, dialect: Dialect, names: tuple[str, ...], condition: str = "true") -> str:
     """The INSERT of PostgreSQL whose parameters are the columns of all rows, in binary: their text is slow to make."""
     quoted = dialect.identifier_preparer.quote
     listed = ", ".join(quoted(name) for name in names)
     given = ", ".join(f"%({name})b::{_bare(table.c[name]).compile(dialect)}[]" for name in names)
-    rows = f"SELECT {listed} FROM unnest({given}) WITH ORDINALITY AS given({listed}, place) ORDER BY place"  # noqa: S608 - names of ours
-    return f"INSERT INTO {quoted(table.name)} ({listed}) {rows}"
+    rows = f"unnest({given}) WITH ORDINALITY AS given({listed}, place) WHERE {condition} ORDER BY place"
+    return f"INSERT INTO {quoted(table.name)} ({listed}) SELECT {listed} FROM {rows}"  # noqa: S608 - names of ours
 
 
 def _bare(column: Column[Any]) -> TypeEngine[Any]:

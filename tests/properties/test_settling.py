@@ -16,10 +16,11 @@ from sqlalchemy import delete
 
 from oct.domain.journey import ConsignmentState
 from oct.steps.work.leavings import Predecessor
-from oct.steps.work.settlement import Delivery, LeaseLostError, Settlement
+from oct.steps.work.settlement import Delivery, Settlement
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events
 from oct.store.consignments import Consignment
+from oct.store.leases import LeaseLostError
 from oct.store.slips import beside
 from oct.store.tables import consignments as table
 from tests.adapters.store.arrivals import NOW, arrive, consign

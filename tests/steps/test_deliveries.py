@@ -22,6 +22,7 @@ from oct.steps.work.settlement import Delivery, Settlement
 from oct.steps.workshop import Workshop
 from oct.store import consignments, events, holds
 from oct.store.consignments import Consignment
+from oct.store.delivered import tell
 from oct.store.engine import Store
 from oct.store.slips import beside
 from tests.adapters.store.arrivals import NOW, arrive, consign
@@ -105,6 +106,22 @@ def test_what_all_who_are_at_work_tell_shares_a_commit(workshop: Workshop, busy:
         (ConsignmentState.DELIVERED, f"250 {place}", LATER) for place in range(COURIERS)
     ]
     assert outcomes(workshop.store) == [(one.consignment.id, "remis") for one in told]
+
+
+def test_a_server_is_told_of_several_in_one_statement(workshop: Workshop) -> None:
+    """Couriers wait for one answer; and when one lease was lost, nothing of the statement is kept."""
+    store, told, statements = workshop.store, leased(workshop.store), list[str]()
+    with store.at_once() as conn:
+        delivered = [replace(one, owner="un autre").delivered if one is told[3] else one.delivered for one in told]
+        assert not tell(conn, delivered, [row for one in told for row in one.traced(store)])
+        conn.rollback()
+    assert states(store, told) == [ConsignmentState.WAITING] * COURIERS
+    assert outcomes(store) == []
+    listened = (store.engine, "before_cursor_execute", lambda *heard: statements.append(heard[2]))
+    event.listen(*listened)
+    Settlement(workshop).write(told)
+    event.remove(*listened)
+    assert len(statements) == (1 if store.dialect == "postgresql" else 0)  # else they are on slips
 
 
 def test_what_is_on_slips_is_settled_in_one_transaction(workshop: Workshop) -> None:

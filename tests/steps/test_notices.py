@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from oct.domain.journey import ConsignmentState, LotState, MessageState
 from oct.simulators.mail import Letter
 from oct.steps import notices as module
 from oct.steps.release import release
+from oct.steps.work.settlement import Delivery, Settlement
 from oct.store import consignments, events, lots, mailboxes, practitioners
 from oct.store.consignments import Consignment, NewConsignment
 from oct.store.holds import HoldSubject
@@ -95,8 +97,9 @@ def test_a_notice_that_overtakes_what_it_is_about_waits_for_it(pieces: Bench, mo
     assert runner._process_some()
     with store.read() as conn:
         assert events.of_message(conn, file.message_id)[-1].kind != "avis"
-    with store.begin() as conn:
-        assert consignments.mark_all_delivered(conn, [(file.id, "courrier/1", "250", pieces.workshop.clock())])
+    with closing(Settlement(pieces.workshop)) as settlement:
+        settlement.write([Delivery(file, "courrier/1", pieces.workshop.clock(), "250", tls=False)])
+        settlement.settle()
     until("it is looked at again", runner._process_some)
     with store.read() as conn:
         failed = consignments.by_id(conn, file.id)

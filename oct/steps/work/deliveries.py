@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from oct.errors import StoreError, StoreRefusalError
-from oct.steps.work.settlement import Delivery, LeaseLostError
+from oct.steps.work.settlement import Delivery
+from oct.store.leases import LeaseLostError
 
 _log = structlog.get_logger()
 _LINGER_S = 0.002

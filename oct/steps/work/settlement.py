@@ -13,16 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Connection
 
-from oct.domain.journey import LotState
 from oct.errors import OctError, StoreRefusalError
 from oct.steps.failures import REFUSED, hold_untold
-from oct.steps.tries import Tried, told_of
+from oct.steps.tries import Tried, told_of, try_event
 from oct.steps.workshop import Workshop
-from oct.store import consignments, events, lots
-from oct.store.consignments import Consignment
-from oct.store.events import Event
+from oct.store import consignments
+from oct.store.consignments import GROUPED, Consignment
+from oct.store.delivered import Delivered, tell
+from oct.store.engine import Store
+from oct.store.events import EventRow, row_of
+from oct.store.leases import LeaseLostError
 from oct.store.slips import Slip, beside
 
 _log = structlog.get_logger()
@@ -43,13 +44,19 @@ class Delivery:
         """What is written of it before the database is told."""
         return Slip(self.owner, self.consignment.id, self.at, self.reply, self.tls)
 
-    def told(self, conn: Connection) -> list[Event]:
-        """The trace's events of it."""
-        return told_of(conn, self.consignment, Tried.DELIVERED, self.reply, tls=self.tls, now=self.at)
+    @property
+    def delivered(self) -> Delivered:
+        """What the database is told of it, but for the trace."""
+        return Delivered(self.consignment.id, self.owner, self.at, self.reply)
 
-
-class LeaseLostError(Exception):
-    """Somebody else works on one of them by now: nothing of the transaction is to be written."""
+    def traced(self, store: Store) -> list[EventRow]:
+        """The trace's events of it. Whose stories a file of grouped lots belongs to is looked up."""
+        if self.consignment.kind != GROUPED:
+            told = [try_event(self.consignment, Tried.DELIVERED, self.reply, tls=self.tls, now=self.at)]
+        else:
+            with store.read() as conn:
+                told = told_of(conn, self.consignment, Tried.DELIVERED, self.reply, tls=self.tls, now=self.at)
+        return [row_of(event) for event in told]
 
 
 class Settlement:
@@ -125,12 +132,11 @@ class Settlement:
                 self._open.append(Delivery(found[slip.consignment], slip.owner, slip.at, slip.reply, slip.tls))
 
     def _settle(self, together: Sequence[Delivery]) -> None:
-        with self._workshop.store.begin() as conn:
-            told = [(one.consignment.id, one.owner, one.reply, one.at) for one in together]
-            if not consignments.mark_all_delivered(conn, told):
+        store = self._workshop.store
+        traced = [row for one in together for row in one.traced(store)]
+        with store.at_once() as conn:
+            if not tell(conn, [one.delivered for one in together], traced):
                 raise LeaseLostError
-            lots.move_with_consignments(conn, {one.consignment.id: one.at for one in together}, LotState.DELIVERED)
-            events.append(conn, [event for one in together for event in one.told(conn)])
 
     def _settle_alone(self, one: Delivery) -> None:
         try:

@@ -13,6 +13,7 @@ from oct.store import (
     alerts,
     certificates,
     consignments,
+    delivered,
     events,
     gatherings,
     holds,
@@ -23,12 +24,15 @@ from oct.store import (
     returns,
     undecipherable,
 )
+from oct.store.delivered import Delivered
 from oct.store.engine import Store
+from oct.store.events import EventRow
 from oct.store.returns import InvoiceReference, LotReference
 from oct.store.tables import metadata
 from oct.store.undecipherable import Sender
 from tests.adapters.store.arrivals import NOW, arrive
 
+TOLD = EventRow(NOW, "remise", "remis", message_id=1)
 QUERIES: list[Callable[[Connection], object]] = [
     lambda conn: messages.claim(conn, "w", NOW, 1, 10),
     lambda conn: messages.finish(conn, 1, "w", "traite", "", NOW),
@@ -41,7 +45,7 @@ QUERIES: list[Callable[[Connection], object]] = [
     lambda conn: consignments.claim_stalled(conn, "w", NOW, 1, 10),
     lambda conn: consignments.hand_back(conn, [(1, "w"), (2, "w")]),
     lambda conn: consignments.mark_delivered(conn, 1, "w", "", NOW),
-    lambda conn: consignments.mark_all_delivered(conn, [(1, "w", "", NOW), (2, "w", "", NOW)]),
+    lambda conn: delivered.tell(conn, [Delivered(1, "w", NOW, ""), Delivered(2, "w", NOW, "")], [TOLD]),
     lambda conn: consignments.release_leases(conn, "w"),
     lambda conn: consignments.of_message(conn, 1),
     lambda conn: consignments.backlog(conn),
