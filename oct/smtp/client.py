@@ -2,7 +2,8 @@
 
 Takes a `Route` and messages that were written down before (a retry sends the same bytes); gives a `Sent` for each.
 Never raises for what the other side does: refused at any stage, cut, silent or unreachable is a `Sent`. A 5xx is
-permanent, all the rest temporary. Cut or silent between our final dot and its reply, the peer may have the message,
+permanent, all the rest temporary; so is a 5xx to those who knock (greeting, EHLO, HELO), which refuses us and not the
+message: its domain may have another server, and this one a better day. Cut or silent between our final dot and its reply, the peer may have the message,
 which the text says. Nobody there, or nobody who answers in time, is `silent`: what follows would fare no better;
 `stalled` when the peer had greeted before, and may well go on with other recipients. FormatError is for our own faults
 only: a content or an address that SMTP cannot carry (H1, H5).
@@ -76,6 +77,7 @@ class _Outcome:
     text: str
     silent: bool = False
     stalled: bool = False
+    unwelcome: bool = False
 
 
 class _LostBeforeDataError(Exception):
@@ -143,7 +145,7 @@ class Connection:
             reply_code=outcome.code,
             reply_text=outcome.text,
             tls=tls,
-            permanent=outcome.code >= 500,
+            permanent=outcome.code >= 500 and not outcome.unwelcome,
             delivered=200 <= outcome.code < 300,
             silent=outcome.silent,
             stalled=outcome.stalled,
@@ -161,7 +163,7 @@ class Connection:
         try:
             dialogue = await self._opened()
         except UnwelcomeError as error:
-            raise _LostBeforeDataError(_Outcome(error.code, readable(error.text))) from error
+            raise _LostBeforeDataError(_Outcome(error.code, readable(error.text), unwelcome=True)) from error
         except FAILURES as error:
             raise _LostBeforeDataError(_failure(error)) from error
         try:

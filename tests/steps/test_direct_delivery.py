@@ -122,7 +122,8 @@ def test_what_follows_shares_the_fate_of_the_first_though_half_of_the_lease_is_o
 
 
 @pytest.mark.parametrize(
-    "greeting", [SILENT, b"421 4.3.2 plus tard\r\n", b"220 oct\r\n", CUT, b"ceci n'est pas SMTP\r\n"]
+    "greeting",
+    [SILENT, b"421 4.3.2 plus tard\r\n", b"554 5.3.2 non\r\n", b"220 oct\r\n", CUT, b"ceci n'est pas SMTP\r\n"],
 )
 def test_a_domain_s_next_server_is_tried_after_one_that_did_not_greet(
     pieces: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, greeting: bytes
@@ -131,7 +132,7 @@ def test_a_domain_s_next_server_is_tried_after_one_that_did_not_greet(
     clock = Hand()
     workshop = replace(pieces.workshop, clock=clock)
     preferred = Insurer(
-        answers={"CONNECT": [greeting] * 10, "EHLO": [b"554 non\r\n"] * 10, "HELO": [b"451 non\r\n"] * 10}
+        answers={"CONNECT": [greeting] * 10, "EHLO": [b"554 non\r\n"] * 10, "HELO": [b"550 non\r\n"] * 10}
     )
     with serving(preferred), serving(Insurer()) as second:
 

@@ -280,9 +280,17 @@ def test_a_server_that_does_not_speak_smtp_is_a_temporary_failure(nonsense: byte
     assert (sent.reply_code, sent.delivered, sent.permanent) == (0, False, False)
 
 
-def test_a_refusal_to_greet_is_told_as_it_is() -> None:
-    with serving(Insurer({"CONNECT": [b"554 5.7.1 liste noire\r\n"]})) as insurer, connection(insurer.port) as lasting:
-        assert lasting.send(outgoing()) == Sent(1, 554, "5.7.1 liste noire", False, permanent=True, delivered=False)
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"CONNECT": [b"554 5.7.1 liste noire\r\n"]},
+        {"EHLO": [b"502 inconnu\r\n"], "HELO": [b"554 5.7.1 liste noire\r\n"]},
+    ],
+)
+def test_a_refusal_to_greet_is_told_as_it_is(answers: dict[str, list[bytes]]) -> None:
+    """And is not final: it is not the message that was refused."""
+    with serving(Insurer(answers)) as insurer, connection(insurer.port) as lasting:
+        assert lasting.send(outgoing()) == Sent(1, 554, "5.7.1 liste noire", False, permanent=False, delivered=False)
 
 
 def test_a_server_that_only_knows_helo_is_served() -> None:
