@@ -3,10 +3,10 @@
 Takes a `Route` and messages that were written down before (a retry sends the same bytes); gives a `Sent` for each.
 Never raises for what the other side does: refused at any stage, cut, silent or unreachable is a `Sent`. A 5xx is
 permanent, all the rest temporary; so is a 5xx to those who knock (greeting, EHLO, HELO), which refuses us and not the
-message: its domain may have another server, and this one a better day. Cut or silent between our final dot and its reply, the peer may have the message,
-which the text says. Nobody there, or nobody who answers in time, is `silent`: what follows would fare no better;
-`stalled` when the peer had greeted before, and may well go on with other recipients. FormatError is for our own faults
-only: a content or an address that SMTP cannot carry (H1, H5).
+message: its domain may have another server, and this one a better day. Cut or silent between our final dot and its
+reply, the peer may have the message, which the text says. Nobody there, or nobody who answers in time, is `silent`:
+what follows would fare no better; `stalled` when the peer had greeted before, and may well go on with other recipients.
+FormatError is for our own faults only: a content or an address that SMTP cannot carry (H1, H5).
 
 Sources: RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS), 7435 (opportunistic TLS).
 """
