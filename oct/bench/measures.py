@@ -1,8 +1,9 @@
-"""The run itself: a plain aiosmtpd, then the concentrator whole and its door alone, under the same load.
+"""The run itself: the concentrator whole, then its door alone, each in turn with a plain aiosmtpd, under the same load.
 
 Takes where to work, how much to send and, for production mode, a PostgreSQL and a broker; gives the measures one by
 one as they are made. Of every message sent, every file and ART must reach the sink: `Measure.missing` counts what did
-not. Rates are of one run on one machine: compare them with those beside them, not with another day's.
+not. Rates are of one run on one machine: compare them with those beside them, not with another day's. Nor with those of
+the minute before, on a machine that is shared: so what is compared goes in turn, several times.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from oct.bench.ground import Ground
 from oct.bench.load import Given, Load, Shipment, load
-from oct.bench.plain import plain
+from oct.bench.plain import Plain, plain
 from oct.bench.processes import be_oct, cpu_seconds, launch
 from oct.bench.sink import Arrivals, sink
 from oct.bench.traffic import FOUR, LARGE, SHAPES, Shape, Traffic
@@ -58,12 +59,14 @@ class Effort:
 
     messages: dict[str, int]
     seconds: float
+    turns: int
+    """Of what is compared."""
     rounds: int
     """Of the measure of cryptography."""
 
 
-FULL = Effort({shape.label: count for shape, count in zip(SHAPES, (2000, 1500, 100, 150), strict=True)}, 5.0, 300)
-QUICK = Effort({shape.label: count for shape, count in zip(SHAPES, (8, 4, 2, 2), strict=True)}, 5.0, 3)
+FULL = Effort({shape.label: count for shape, count in zip(SHAPES, (2000, 1500, 100, 150), strict=True)}, 5.0, 3, 300)
+QUICK = Effort({shape.label: count for shape, count in zip(SHAPES, (8, 4, 2, 2), strict=True)}, 5.0, 1, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +107,18 @@ class Bench:
         self._stack.close()
 
     def embedded(self) -> Iterator[Measure]:
-        """Plain aiosmtpd; `oct run` on SQLite; the door alone on SQLite."""
+        """`oct run` on SQLite; the door alone on SQLite; each beside a plain aiosmtpd."""
         directory = self._directory / "embarque"
         directory.mkdir()
         ground = Ground(directory, self._relay)
         traffic = Traffic(ground.own.certificate)
-        yield from self._plain(traffic, directory / "aiosmtpd")
-        with self._running(ground, [["run"]]) as processes:
-            yield from self._whole(Mode.EMBEDDED, ground, traffic, processes)
-        log = directory / "porte.log"
-        with launch(_only_the_door, ground.config, log=log) as process:
-            _await_ready(process, log)
-            yield from self._door(Mode.EMBEDDED, ground, traffic, [process])
+        with plain(directory / "aiosmtpd") as beside:
+            with self._running(ground, [["run"]]) as processes:
+                yield from self._whole(Mode.EMBEDDED, ground, traffic, processes, beside)
+            log = directory / "porte.log"
+            with launch(_only_the_door, ground.config, log=log) as process:
+                _await_ready(process, log)
+                yield from self._door(Mode.EMBEDDED, ground, traffic, [process], beside)
 
     def production(self, store: str, queue: str) -> Iterator[Measure]:
         """The same by roles, on an empty PostgreSQL database, with Celery workers."""
@@ -123,22 +126,23 @@ class Bench:
         directory.mkdir()
         ground = Ground(directory, self._relay, store=store, queue=queue)
         traffic = Traffic(ground.own.certificate)
-        yield from self._plain(traffic, directory / "aiosmtpd")
-        with self._running(ground, [_role("smtp")]) as door:
+        with plain(directory / "aiosmtpd") as beside, self._running(ground, [_role("smtp")]) as door:
             with self._running(ground, [_role("worker"), _role("beat")]) as others:
-                yield from self._whole(Mode.PRODUCTION, ground, traffic, [*door, *others])
-            yield from self._door(Mode.PRODUCTION, ground, traffic, door)
-
-    def _plain(self, traffic: Traffic, directory: Path) -> Iterator[Measure]:
-        with plain(directory) as (port, process):
-            for shape in (FOUR, LARGE):
-                yield self._at_door(Mode.PLAIN, port, shape, self._draw(traffic, shape), [process])
+                yield from self._whole(Mode.PRODUCTION, ground, traffic, [*door, *others], beside)
+            yield from self._door(Mode.PRODUCTION, ground, traffic, door, beside)
 
     def _door(
-        self, mode: Mode, ground: Ground, traffic: Traffic, processes: Sequence[BaseProcess]
+        self, mode: Mode, ground: Ground, traffic: Traffic, processes: Sequence[BaseProcess], beside: Plain
     ) -> Iterator[Measure]:
-        for shape in (FOUR, LARGE):
-            yield self._at_door(mode, ground.door, shape, self._draw(traffic, shape), processes)
+        for _ in range(self._effort.turns):
+            yield self._plain(traffic, FOUR, beside)
+            for shape in (FOUR, LARGE):
+                yield self._at_door(mode, ground.door, shape, self._draw(traffic, shape), processes)
+        yield self._plain(traffic, LARGE, beside)
+
+    def _plain(self, traffic: Traffic, shape: Shape, beside: Plain) -> Measure:
+        port, process = beside
+        return self._at_door(Mode.PLAIN, port, shape, self._draw(traffic, shape), [process])
 
     def _at_door(
         self, mode: Mode, port: int, shape: Shape, shipments: Sequence[Shipment], processes: Sequence[BaseProcess]
@@ -149,26 +153,34 @@ class Bench:
         return _measure(mode, Stretch.DOOR, shape, given, cpu, ended=given.ended, leaving=0, missing=given.refused)
 
     def _whole(
-        self, mode: Mode, ground: Ground, traffic: Traffic, processes: Sequence[BaseProcess]
+        self, mode: Mode, ground: Ground, traffic: Traffic, processes: Sequence[BaseProcess], beside: Plain
     ) -> Iterator[Measure]:
         self._warm_up(ground, traffic)
+        for _ in range(self._effort.turns):
+            yield self._plain(traffic, FOUR, beside)
+            yield self._to_the_end(mode, ground, FOUR, self._draw(traffic, FOUR), processes)
         for shape in SHAPES:
-            shipments = self._draw(traffic, shape)
-            before, arrived = cpu_seconds(processes), self._arrivals.messages
-            given = self._load.send(ground.door, shipments, self._effort.seconds)
-            expected = given.accepted * shape.leaving
-            missing = _drained(self._arrivals, arrived + expected)
-            cpu = cpu_seconds(processes) - before
-            yield _measure(
-                mode,
-                Stretch.WHOLE,
-                shape,
-                given,
-                cpu,
-                ended=self._arrivals.last,
-                leaving=expected - missing,
-                missing=given.refused + missing,
-            )
+            if shape is not FOUR:
+                yield self._to_the_end(mode, ground, shape, self._draw(traffic, shape), processes)
+
+    def _to_the_end(
+        self, mode: Mode, ground: Ground, shape: Shape, shipments: Sequence[Shipment], processes: Sequence[BaseProcess]
+    ) -> Measure:
+        before, arrived = cpu_seconds(processes), self._arrivals.messages
+        given = self._load.send(ground.door, shipments, self._effort.seconds)
+        expected = given.accepted * shape.leaving
+        missing = _drained(self._arrivals, arrived + expected)
+        cpu = cpu_seconds(processes) - before
+        return _measure(
+            mode,
+            Stretch.WHOLE,
+            shape,
+            given,
+            cpu,
+            ended=self._arrivals.last,
+            leaving=expected - missing,
+            missing=given.refused + missing,
+        )
 
     def _warm_up(self, ground: Ground, traffic: Traffic) -> None:
         """Processes are up and have opened what they need before anything is measured."""

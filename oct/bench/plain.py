@@ -15,10 +15,13 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from oct.bench.processes import CONTEXT, launch
 
+Plain = tuple[int, BaseProcess]
+"""A server: its port on 127.0.0.1 and its process."""
+
 
 @contextmanager
-def plain(directory: Path) -> Iterator[tuple[int, BaseProcess]]:
-    """A server that keeps what it takes in `directory`: its port on 127.0.0.1 and its process."""
+def plain(directory: Path) -> Iterator[Plain]:
+    """A server that keeps what it takes in `directory`."""
     directory.mkdir()
     hearing, telling = CONTEXT.Pipe(duplex=False)
     with launch(_serve, directory, telling) as process:

@@ -51,7 +51,7 @@ def bench(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Mesure ce que cette machine fait passer, en deux minutes environ.
+    """Mesure ce que cette machine fait passer, en trois minutes environ.
 
     Sortie 1 si un message ou un envoi manque à l'arrivée.
     """
@@ -96,7 +96,7 @@ def _conclude(results: Results, *, production: bool) -> None:
     cost = results.cost
     print(f"Cryptographie nue d'un message : {cost.bare_ms:.2f} ms de CPU ; l'ouvrir, le répartir et le sceller : "
           f"{cost.whole_ms:.2f} ms.")  # fmt: skip
-    print("Rapports dans cette même exécution :")
+    print("Rapports dans cette même exécution, chacun au milieu de ceux de plusieurs tours :")
     for ratio in results.ratios:
         bound = "au plus" if ratio.at_most else "au moins"
         verdict = "atteint" if ratio.held else "non atteint"

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from oct.bench.floor import Cost
-from oct.bench.goals import Ratio
+from oct.bench.goals import Ratio, of_mode
 from oct.bench.measures import Measure, Mode, Stretch
 from oct.bench.results import Results
-from oct.bench.traffic import FOUR, LARGE, Traffic
+from oct.bench.traffic import FOUR, LARGE, Shape, Traffic
 from oct.cli.bench import document
 from oct.clock import system_clock, utc
 from oct.crypto.authority import TestAuthority
@@ -35,6 +35,27 @@ def test_the_figures_are_json_too() -> None:
     read = json.loads(json.dumps(document(results)))
     assert read["mesures"][0]["messages_par_seconde"] == 5.0
     assert [one["atteint"] for one in read["rapports"]] == [False, True]
+
+
+def test_a_ratio_is_the_middle_one_of_pairs_made_one_after_the_other() -> None:
+    """The machine gets slower and quicker: what counts is what went just before."""
+
+    def made(mode: Mode, stretch: Stretch, shape: Shape, rate: float) -> Measure:
+        return Measure(mode, stretch, shape.label, 100, 0, 0, 100 / rate, 1.0, 1.0)
+
+    measures = []
+    for speed, factor in ((1.0, 0.5), (0.5, 0.1), (2.0, 0.9)):
+        measures.append(made(Mode.PLAIN, Stretch.DOOR, FOUR, 400 * speed))
+        measures.append(made(Mode.PRODUCTION, Stretch.WHOLE, FOUR, 400 * speed * factor))
+    measures.append(made(Mode.PRODUCTION, Stretch.WHOLE, LARGE, 1))
+    for speed, factor in ((0.2, 0.25), (3.0, 0.35), (1.0, 0.3)):
+        measures.append(made(Mode.PLAIN, Stretch.DOOR, FOUR, 400 * speed))
+        measures.append(made(Mode.PRODUCTION, Stretch.DOOR, FOUR, 500 * speed))
+        measures.append(made(Mode.PRODUCTION, Stretch.DOOR, LARGE, 500 * speed * factor))
+    measures.append(made(Mode.PLAIN, Stretch.DOOR, LARGE, 1))
+    door, whole, large = of_mode(measures)
+    assert (round(door.value, 6), round(whole.value, 6), round(large.value, 6)) == (1.25, 0.5, 0.3)
+    assert [one.held for one in (door, whole, large)] == [True, True, True]
 
 
 def test_half_of_production_is_refused(tmp_path: Path) -> None:
