@@ -1,14 +1,16 @@
 """The servers of a domain by the DNS, for an operator without a smarthost.
 
-Takes a domain; gives routes in the order to try them, at random among equals. Fails with DeliveryError: permanent for a
-domain that says it takes no mail (RFC 7505), temporary for all that the DNS may still mend; with ConfigurationError
-without dnspython.
-Sources: RFC 5321 section 5.1, RFC 7505.
+Takes a domain; gives routes in the order to try them, at random among equals. An address in brackets stands for itself.
+Fails with DeliveryError: permanent for a domain that says it takes no mail (RFC 7505) and for brackets around what is
+no address, temporary for all that the DNS may still mend; with ConfigurationError without dnspython.
+Sources: RFC 5321 sections 4.1.3 and 5.1, RFC 7505.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from oct.errors import ConfigurationError, DeliveryError
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from dns.resolver import Resolver
 
 SMTP_PORT = 25
+_LITERAL = re.compile(r"\[(IPv6:)?([0-9a-f.:]+)\]", re.IGNORECASE)
 
 
 def mx_routes(
@@ -25,6 +28,8 @@ def mx_routes(
 ) -> list[Route]:
     """The domain's mail servers, most preferred first; the domain itself when it has an address and no MX. `draw` gives
     random numbers; without a `resolver`, the name servers are those that the machine has now."""
+    if domain.startswith("["):
+        return [Route(_literal(domain), SMTP_PORT, tls)]
     try:
         from dns import exception, rdatatype
         from dns import resolver as resolving
@@ -46,3 +51,16 @@ def mx_routes(
     if servers and not hosts:
         raise DeliveryError("domaine-sans-courrier", "Le domaine du destinataire refuse tout courrier.", permanent=True)
     return [Route(host, SMTP_PORT, tls) for host in hosts or [domain]]
+
+
+def _literal(domain: str) -> str:
+    """The host of `[192.0.2.1]` or `[IPv6:2001:db8::1]`."""
+    found = _LITERAL.fullmatch(domain)
+    try:
+        if found is None:
+            raise ValueError
+        return str(IPv6Address(found[2]) if found[1] else IPv4Address(found[2]))
+    except ValueError:
+        raise DeliveryError(
+            "adresse-litterale", "L'adresse entre crochets du destinataire n'est pas correcte.", permanent=True
+        ) from None

@@ -106,3 +106,22 @@ def test_a_domain_that_cannot_be_served_is_a_declared_error(resolver: Resolver, 
     with pytest.raises(DeliveryError) as caught:
         mx_routes(domain, TlsPolicy.NONE, draw=float, resolver=resolver)
     assert caught.value.permanent is permanent
+
+
+@pytest.mark.parametrize(
+    ("domain", "host"),
+    [("[192.0.2.1]", "192.0.2.1"), ("[IPv6:2001:DB8::1]", "2001:db8::1"), ("[ipv6:::1]", "::1")],
+)
+def test_an_address_in_brackets_is_asked_of_no_name_server(domain: str, host: str) -> None:
+    """RFC 5321 section 4.1.3."""
+    silent = Resolver(configure=False)
+    assert mx_routes(domain, TlsPolicy.REQUIRED, draw=float, resolver=silent) == [Route(host, 25, TlsPolicy.REQUIRED)]
+
+
+@pytest.mark.parametrize(
+    "domain", ["[]", "[192.0.2.256]", "[IPv6:192.0.2.1]", "[2001:db8::1]", "[192.0.2.1", "[relay]"]
+)
+def test_brackets_around_what_is_no_address_are_final(domain: str) -> None:
+    with pytest.raises(DeliveryError) as caught:
+        mx_routes(domain, TlsPolicy.NONE, draw=float, resolver=Resolver(configure=False))
+    assert (caught.value.code, caught.value.permanent) == ("adresse-litterale", True)
