@@ -8,7 +8,6 @@ who all wait for it, would else wait for five answers of a server that may be an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, update
 
@@ -16,18 +15,9 @@ from oct.domain.journey import ConsignmentState, LotState
 from oct.store import consignments, leases, lots
 from oct.store.events import EventRow, append_rows
 from oct.store.rows import update_and_insert, update_rows
+from oct.store.slips import Slip
 from oct.store.tables import consignments as table
 from oct.store.tables import events
-
-
-class Delivered(NamedTuple):
-    """A consignment (id) that `owner` has leased and that the other side took at `at` (ms), with `reply`."""
-
-    row: int
-    holder: str
-    at: int
-    told: str
-
 
 _HELD = leases.holding(table)
 _DELIVERED = (
@@ -45,15 +35,20 @@ _DELIVERED = (
 )
 
 
-def tell(conn: Connection, deliveries: Sequence[Delivered], traced: Sequence[EventRow]) -> bool:
-    """Keeps deliveries and their events. False when one of their leases was lost, and then the whole transaction must
-    be given up: on PostgreSQL nothing was written, on SQLite something may have been."""
-    told = [one._replace(told=one.told[: consignments.REPLY])._asdict() for one in sorted(deliveries)]
-    left = lots.leaving({one.row: one.at for one in deliveries}, LotState.DELIVERED)
+def tell(conn: Connection, deliveries: Sequence[Slip], traced: Sequence[EventRow]) -> bool:
+    """Keeps deliveries, be they on slips or not, and their events. False when one of their leases was lost, and then
+    the whole transaction must be given up: on PostgreSQL nothing was written, on SQLite something may have been."""
+    in_order = sorted(deliveries, key=lambda one: one.consignment)
+    held = [{"row": one.consignment, "holder": one.owner} for one in in_order]
+    told = [
+        {**lease, "at": one.at, "told": one.reply[: consignments.REPLY]}
+        for lease, one in zip(held, in_order, strict=True)
+    ]
+    left = lots.leaving({one.consignment: one.at for one in deliveries}, LotState.DELIVERED)
     if conn.dialect.name == "postgresql":
-        held = [{"row": one["row"], "holder": one["holder"]} for one in told]
-        changes = [(_DELIVERED, told), (lots.CARRIED, left)]
-        return update_and_insert(conn, _HELD, held, changes, events, EventRow._fields, traced)
+        return update_and_insert(
+            conn, [(_HELD, held), (_DELIVERED, told), (lots.CARRIED, left)], events, EventRow._fields, traced
+        )
     if update_rows(conn, _DELIVERED, told) < len(told):
         return False
     update_rows(conn, lots.CARRIED, left)

@@ -96,23 +96,21 @@ def update_rows(conn: Connection, statement: Update, rows: Rows) -> int:
 
 def update_and_insert(
     conn: Connection,
-    held: Select[tuple[int]],
-    holders: Rows,
-    changes: Sequence[tuple[Update, Rows]],
+    parts: Sequence[tuple[Update | Select[Any], Rows]],
     table: Table,
     names: tuple[str, ...],
     rows: Tuples,
 ) -> bool:
-    """On PostgreSQL, as one statement: what `update_rows` does with each of the changes, and `insert_tuples` with rows.
-    False, and nothing done, unless `held` finds, and locks, a row for each of `holders`."""
-    parts = ((held, tuple(holders[0])), *((statement, tuple(given[0])) for statement, given in changes))
-    words = _as_one(parts, table, conn.dialect, names)
-    parameters = {**words.fixed, "all": len(holders)}
-    for number, ((_, own), given) in enumerate(zip(parts, (holders, *(given for _, given in changes)), strict=True)):
+    """On PostgreSQL, as one statement: what `update_rows` does with each of the parts, and `insert_tuples` with rows.
+    The first part is a SELECT: False, and nothing done, unless it finds a row for each of its rows of parameters."""
+    words = _as_one(tuple((statement, tuple(given[0])) for statement, given in parts), table, conn.dialect, names)
+    wanted = len(parts[0][1])
+    parameters = {**words.fixed, "wanted": wanted, **_arrays(names, rows)}
+    for number, (_, given) in enumerate(parts):
+        own = tuple(given[0])
         parameters |= _named(number, _arrays(own, _tuples(own, given)))
-    parameters |= _arrays(names, rows)
     found: int = conn.exec_driver_sql(words.text, parameters).scalar_one()
-    return found == len(holders)
+    return found == wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +165,14 @@ _Part = tuple[Update | Select[Any], tuple[str, ...]]
 def _as_one(parts: tuple[_Part, ...], table: Table, dialect: Dialect, names: tuple[str, ...]) -> _Words:
     """The statement of PostgreSQL that does all of these when the first finds as many rows as are wanted."""
     told, fixed = list[str](), dict[str, Any]()
-    guard = "(SELECT count(*) FROM part0) = %(all)b::BIGINT"
+    guard = "(SELECT count(*) FROM found) = %(wanted)b::BIGINT"
     for number, (statement, own) in enumerate(parts):
         words = _joined(statement, dialect, own)
         text = _PARAMETER.sub(rf"%(p{number}_\1)", words.text)
-        told.append(f"part{number} AS ({text} AND {guard})" if number else f"part0 AS MATERIALIZED ({text})")
+        told.append(f"change{number} AS ({text} AND {guard})" if number else f"found AS MATERIALIZED ({text})")
         fixed |= _named(number, words.fixed)
     told.append(f"inserted AS ({_of_arrays(table, dialect, names, guard)})")
-    return _Words(f"WITH {', '.join(told)} SELECT count(*) FROM part0", fixed)  # noqa: S608 - words of ours
+    return _Words(f"WITH {', '.join(told)} SELECT count(*) FROM found", fixed)  # noqa: S608 - words of ours
 
 
 def _named(number: int, parameters: Mapping[str, Any]) -> dict[str, Any]:

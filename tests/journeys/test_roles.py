@@ -97,7 +97,6 @@ def test_the_hosted_mailboxes_have_a_role_of_their_own(fleet: Fleet, mailboxes: 
     operate(fleet.directory, "ps", "set", PONT.number, "--return", "smtp")
 
 
-@pytest.mark.skipif(os.nice(0) > 14, reason="at the lowest priority nobody can give way")
 def test_who_opens_gives_way_to_who_receives_and_sends(fleet: Fleet) -> None:
     """Two workers of two openers each; whatever else runs keeps its priority."""
 

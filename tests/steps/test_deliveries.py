@@ -112,7 +112,7 @@ def test_a_server_is_told_of_several_in_one_statement(workshop: Workshop) -> Non
     """Couriers wait for one answer; and when one lease was lost, nothing of the statement is kept."""
     store, told, statements = workshop.store, leased(workshop.store), list[str]()
     with store.at_once() as conn:
-        delivered = [replace(one, owner="un autre").delivered if one is told[3] else one.delivered for one in told]
+        delivered = [replace(one, owner="un autre").slip if one is told[3] else one.slip for one in told]
         assert not tell(conn, delivered, [row for one in told for row in one.traced(store)])
         conn.rollback()
     assert states(store, told) == [ConsignmentState.WAITING] * COURIERS

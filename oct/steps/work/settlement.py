@@ -20,7 +20,7 @@ from oct.steps.tries import Tried, told_of, try_event
 from oct.steps.workshop import Workshop
 from oct.store import consignments
 from oct.store.consignments import GROUPED, Consignment
-from oct.store.delivered import Delivered, tell
+from oct.store.delivered import tell
 from oct.store.engine import Store
 from oct.store.events import EventRow, row_of
 from oct.store.leases import LeaseLostError
@@ -41,13 +41,8 @@ class Delivery:
 
     @property
     def slip(self) -> Slip:
-        """What is written of it before the database is told."""
+        """What is written of it, on disk before the database is told, or in the database at once."""
         return Slip(self.owner, self.consignment.id, self.at, self.reply, self.tls)
-
-    @property
-    def delivered(self) -> Delivered:
-        """What the database is told of it, but for the trace."""
-        return Delivered(self.consignment.id, self.owner, self.at, self.reply)
 
     def traced(self, store: Store) -> list[EventRow]:
         """The trace's events of it. Whose stories a file of grouped lots belongs to is looked up."""
@@ -135,7 +130,7 @@ class Settlement:
         store = self._workshop.store
         traced = [row for one in together for row in one.traced(store)]
         with store.at_once() as conn:
-            if not tell(conn, [one.delivered for one in together], traced):
+            if not tell(conn, [one.slip for one in together], traced):
                 raise LeaseLostError
 
     def _settle_alone(self, one: Delivery) -> None:

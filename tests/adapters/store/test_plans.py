@@ -24,10 +24,10 @@ from oct.store import (
     returns,
     undecipherable,
 )
-from oct.store.delivered import Delivered
 from oct.store.engine import Store
 from oct.store.events import EventRow
 from oct.store.returns import InvoiceReference, LotReference
+from oct.store.slips import Slip
 from oct.store.tables import metadata
 from oct.store.undecipherable import Sender
 from tests.adapters.store.arrivals import NOW, arrive
@@ -45,7 +45,7 @@ QUERIES: list[Callable[[Connection], object]] = [
     lambda conn: consignments.claim_stalled(conn, "w", NOW, 1, 10),
     lambda conn: consignments.hand_back(conn, [(1, "w"), (2, "w")]),
     lambda conn: consignments.mark_delivered(conn, 1, "w", "", NOW),
-    lambda conn: delivered.tell(conn, [Delivered(1, "w", NOW, ""), Delivered(2, "w", NOW, "")], [TOLD]),
+    lambda conn: delivered.tell(conn, [Slip("w", 1, NOW, "", True), Slip("w", 2, NOW, "", True)], [TOLD]),
     lambda conn: consignments.release_leases(conn, "w"),
     lambda conn: consignments.of_message(conn, 1),
     lambda conn: consignments.backlog(conn),
