@@ -30,7 +30,6 @@ from oct.errors import StoreError, described
 from oct.settings import Settings
 from oct.steps.workshop import Workshop
 from oct.store import messages
-from oct.store.engine import Store
 
 _log = structlog.get_logger()
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -38,7 +37,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _LOOK_S = 1.0
 _PAUSE_S = 0.5
 """Before an opener that died is replaced."""
-_NICE = 5
+_NICE = 4
 _NEW_OBJECTS = 5_000
 """How many more there are before garbage is looked for among them; Python would at 700."""
 _GRACE_S = 5.0
@@ -57,11 +56,10 @@ def pass_over_what_is_there() -> None:
     gc.set_threshold(_NEW_OBJECTS)
 
 
-def give_way(store: Store) -> None:
-    """On PostgreSQL a process that opens gives way to those that receive and send: what was opened leaves before more
-    is opened. On SQLite they would wait for it, for it takes the one writer's turn."""
-    if store.dialect == "postgresql":
-        os.nice(_NICE)
+def give_way() -> None:
+    """A process that opens gives way to those that receive and send: what was opened leaves before more is opened. A
+    little only: on SQLite they wait for it while it has the one writer's turn."""
+    os.nice(_NICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +215,7 @@ def _serve(settings: Settings, name: str, prepare: Callable[[], None], line: _Li
         within=partial(_alarmed, min(settings.queue.time_limit, settings.worker.lease) / 1000),
     )
     pass_over_what_is_there()
-    give_way(workshop.store)
+    give_way()
     hand.start()
     with contextlib.suppress(EOFError, OSError):
         while True:

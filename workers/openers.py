@@ -122,7 +122,7 @@ def _open_runner(settings: Settings, name: str) -> Runner:
     workshop = open_workshop(settings)
     made = runner(settings, workshop, f"{name}/{os.getpid()}", ready=lambda: None)
     pass_over_what_is_there()
-    give_way(workshop.store)
+    give_way()
     return made
 
 

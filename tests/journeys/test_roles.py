@@ -103,7 +103,7 @@ def test_who_opens_gives_way_to_who_receives_and_sends(fleet: Fleet) -> None:
     def priorities() -> Counter[int]:
         return Counter(os.getpriority(os.PRIO_PROCESS, pid) for pid in fleet.processes())
 
-    until("all that open gave way", lambda: priorities()[os.nice(0) + 5] == 4)
+    until("all that open gave way", lambda: priorities()[os.nice(0) + 4] == 4)
     assert priorities()[os.nice(0)] >= len(ROLES)
 
 
