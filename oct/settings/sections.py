@@ -234,7 +234,7 @@ class WorkerSection(Section):
     """Who opens and who sends, in a program that does."""
 
     processes: Annotated[int, Field(ge=1, le=32)] = 2
-    senders: Annotated[int, Field(ge=1, le=64)] = 8
+    senders: Annotated[int, Field(ge=1, le=64)] = 16
     batch: Annotated[int, Field(ge=1, le=500)] = 20
     lease: Duration = 120_000
     sweep: Duration = 5_000
