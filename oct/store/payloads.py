@@ -7,7 +7,7 @@ CPU alone, so a batch is best sealed (`seal`) before the transaction that insert
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import compress
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Integer, LargeBinary, bindparam, func, select
 
 from oct.crypto.atrest import SealedPayload, Vault
 from oct.errors import RuleError
-from oct.store.rows import Tuples, insert_all
+from oct.store.rows import copy_all, insert_all
 from oct.store.tables import payloads
 
 
@@ -31,8 +31,9 @@ class NewPayload:
 
 
 _PIECE = 4 * 2**20
-_TOGETHER = 2**20
-"""Octets of contents that a statement inserts at once; one larger content has a statement to itself."""
+_LARGE = 2**18
+"""Octets from which contents are handed to PostgreSQL one by one: in one statement, a driver and a server would copy
+all of them several times, and beyond some size each copy is new memory, which costs more than the copying."""
 _COLUMNS = ("content", "master_key", "wrapped_key", "size", "sha256", "created_at")
 _SELECT = select(
     payloads.c.id,
@@ -62,23 +63,11 @@ def insert_many(conn: Connection, sealed: Sequence[NewPayload], now: int) -> lis
         )
         for payload, waits in zip(sealed, large, strict=True)
     ]
-    ids = [row_id for batch in _batches(rows) for row_id in insert_all(conn, payloads, _COLUMNS, batch)]
+    at_once = by_pieces or sum(len(row[0]) for row in rows) < _LARGE
+    ids = (insert_all if at_once else copy_all)(conn, payloads, _COLUMNS, rows)
     for payload_id, payload in compress(zip(ids, sealed, strict=True), large):
         _write_by_pieces(conn, payload_id, payload.sealed.ciphertext)
     return ids
-
-
-def _batches(rows: Tuples) -> Iterator[Tuples]:
-    """The rows in their order, as few statements as large contents allow: a driver and a server copy all parameters of
-    a statement several times, and beyond `_TOGETHER` each copy is new memory, which costs more than the copying."""
-    batch, size = list[tuple[Any, ...]](), 0
-    for row in rows:
-        if batch and size + len(row[0]) > _TOGETHER:
-            yield batch
-            batch, size = [], 0
-        batch.append(row)
-        size += len(row[0])
-    yield batch
 
 
 def _write_by_pieces(conn: Connection, payload_id: int, content: bytes) -> None:
