@@ -126,12 +126,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which events: of one practitioner's account, from `since` to before `until` (ms), of some messages; None: all."""
+    """Which events: of one practitioner's account, from `since` to before `until` (ms), of some messages, of some kinds
+    (kind, outcome); None: all."""
 
     practitioner_id: int | None = None
     since: int | None = None
     until: int | None = None
     message_ids: tuple[int, ...] | None = None
+    kinds: tuple[tuple[str, str], ...] | None = None
 
 
 # Sealing -----------------------------------------------------------------------------------------------------
@@ -358,6 +360,10 @@ def _wanted(selection: Selection) -> ColumnElement[bool]:
                     for reference, table in ((events.c.consignment_id, consignments), (events.c.return_id, returns))
                 ),
             )
+        )
+    if selection.kinds is not None:
+        conditions.append(
+            or_(*((events.c.kind == kind) & (events.c.outcome == outcome) for kind, outcome in selection.kinds))
         )
     return and_(*conditions)
 

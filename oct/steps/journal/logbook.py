@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from oct.errors import StoreError
 from oct.store import counters, journal
 from oct.store.engine import Store
+from oct.store.journal import Selection
 from oct.trace.heads import append_lines, turn
-from oct.trace.verify import read_event
 
 RECEIVED, HANDED_OVER = ("recu", "nouveau"), ("remise", "remis")
-_TOLD = (RECEIVED, HANDED_OVER)
+_TOLD = Selection(kinds=(RECEIVED, HANDED_OVER))
 _REACHED = "journal:registre"
 _PLACES = 5000
 
@@ -44,7 +44,7 @@ class Logbook:
             end = min(journal.sealed_count(conn), first + _PLACES)
             if first >= end:
                 return 0
-            told = [line for _, line in journal.lines(conn, end, first=first) if _is_told(line)]
+            told = [line for _, line in journal.lines(conn, end, _TOLD, first=first)]
         if told:
             append_lines(self._path, told)
         with self._store.begin() as conn:
@@ -55,8 +55,3 @@ class Logbook:
 def reached(conn: Connection) -> int:
     """The place in the log before which all is in the file."""
     return counters.value(conn, _REACHED)
-
-
-def _is_told(line: bytes) -> bool:
-    event = read_event(line)
-    return (event.get("kind"), event.get("outcome")) in _TOLD
