@@ -19,8 +19,9 @@ import trustme
 
 from oct.simulators.sending import deliver
 from tests.adapters.pop.boxes import write_identity
-from tests.journeys.conftest import MakeFleet
+from tests.journeys.conftest import Launch, MakeFleet
 from tests.journeys.crowd import crowd, judged, stopped
+from tests.journeys.families import openers
 from tests.journeys.fleet import Fleet
 from tests.journeys.golden import OCT
 from tests.journeys.practice import BOURG, PONT, practice
@@ -105,6 +106,13 @@ def test_who_opens_gives_way_to_who_receives_and_sends(fleet: Fleet) -> None:
 
     until("all that open gave way", lambda: priorities()[os.nice(0) + 4] == 4)
     assert priorities()[os.nice(0)] >= len(ROLES)
+
+
+def test_so_does_who_opens_beside_an_embedded_door(launch: Launch) -> None:
+    with launch() as world:
+        (opener,) = openers(world)
+        until("it gave way", lambda: os.getpriority(os.PRIO_PROCESS, opener) == os.nice(0) + 4)
+        assert os.getpriority(os.PRIO_PROCESS, world.process.pid) == os.nice(0)
 
 
 def test_a_door_and_a_worker_that_are_killed_lose_nothing_without_a_broker(fleet: Fleet) -> None:
