@@ -22,7 +22,7 @@ from oct.steps.journal.proof import export, verify_live
 from oct.steps.journal.seal import Sealer
 from oct.store import practitioners
 from oct.store.engine import Store, open_store
-from oct.store.journal import Selection
+from oct.store.log_lines import Selection
 from oct.store.rows import insert_rows
 from oct.store.schema import upgrade
 from oct.store.tables import events, messages, payloads

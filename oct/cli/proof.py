@@ -11,7 +11,7 @@ from oct.cli.opening import ConfigOption, Desk, at_desk, checked_number, read_gi
 from oct.errors import ConfigurationError, RuleError
 
 if TYPE_CHECKING:
-    from oct.store.journal import Selection
+    from oct.store.log_lines import Selection
     from oct.trace.verify import PublicKeys, TreeHead
 
 _DAY = "AAAA-MM-JJ"
@@ -107,7 +107,7 @@ def _verify_live(config: Path | None, keys: PublicKeys, published: list[TreeHead
 
 def _selection(desk: Desk, number: str, since: str, until: str) -> Selection:
     from oct.store import practitioners
-    from oct.store.journal import Selection
+    from oct.store.log_lines import Selection
 
     account = None
     if number:

@@ -1,4 +1,4 @@
-"""The journal over the events: which are not sealed yet, the leaves and heads of the tree, the lines they prove (J2).
+"""The journal over the events: which are not sealed yet, the leaves and heads of the tree (J2).
 
 Sealing gives each committed event its place (`seq`) without holes, in order of id within each run, and it must miss
 none. On SQLite writers take turns, so ids are committed in their order and whatever is above the last sealed id is to
@@ -29,12 +29,9 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
     Select,
-    and_,
     exists,
     func,
-    or_,
     select,
     text,
     true,
@@ -43,19 +40,16 @@ from sqlalchemy import (
 
 from oct.store import counters
 from oct.store.conflicts import inserting
+from oct.store.log_lines import FIELDS
 from oct.store.rows import columns, insert_rows, insert_tuples, values
 from oct.store.tables import (
-    consignments,
-    event_details,
     event_leaves,
     events,
     messages,
-    returns,
     tree_heads,
     tree_state,
     tree_tiles,
 )
-from oct.trace.canonical import canonical
 from oct.trace.merkle import TILE, tile_roots
 from oct.trace.verify import LEAF, Tree, TreeHead
 
@@ -66,23 +60,7 @@ _MARK = "journal:scelle"
 """The counter of the id up to which all events are sealed and none can appear any more (PostgreSQL)."""
 _RECENT = 50_000
 """How far below the newest sealed event one without a leaf is looked for: more than is written while a head is made."""
-_FIELDS = (
-    events.c.actor,
-    events.c.at,
-    events.c.consignment_id.label("consignment"),
-    events.c.data,
-    events.c.id,
-    events.c.insurer_id.label("insurer"),
-    events.c.kind,
-    events.c.message_id.label("message"),
-    events.c.outcome,
-    events.c.practitioner_id.label("practitioner"),
-    events.c.return_id.label("return"),
-    messages.c.trace,
-)
-"""What the canonical line of an event is made of, besides `seq`, in the order that it has there: what is sorted already
-is soon sorted."""
-_NAMES = tuple(field.name for field in _FIELDS)
+_NAMES = tuple(field.name for field in FIELDS)
 _LEAF = ("seq", "event_id", "leaf")
 _TREE = select(tree_state.c.size, tree_state.c.peaks)
 
@@ -122,18 +100,6 @@ class Look:
     horizon: Horizon
     mark: int
     more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which events: of one practitioner's account, from `since` to before `until` (ms), of some messages, of some kinds
-    (kind, outcome); None: all."""
-
-    practitioner_id: int | None = None
-    since: int | None = None
-    until: int | None = None
-    message_ids: tuple[int, ...] | None = None
-    kinds: tuple[tuple[str, str], ...] | None = None
 
 
 # Sealing -----------------------------------------------------------------------------------------------------
@@ -180,7 +146,7 @@ def _begun(conn: Connection, mark: int, horizon: Horizon) -> Horizon:
 
 
 def _without_leaf(conn: Connection, above: int, upto: int | None, limit: int) -> list[dict[str, Any]]:
-    chosen = select(*_FIELDS).select_from(events.outerjoin(messages)).where(_leafless(above, upto))
+    chosen = select(*FIELDS).select_from(events.outerjoin(messages)).where(_leafless(above, upto))
     rows = conn.execute(chosen.order_by(events.c.id).limit(limit)).all()
     return [dict(zip(_NAMES, row, strict=True)) for row in rows]
 
@@ -286,86 +252,6 @@ def leaves(conn: Connection, first: int, end: int) -> Iterator[bytes]:
         here = (event_leaves.c.seq >= first) & (event_leaves.c.seq < upto)
         yield from conn.execute(select(event_leaves.c.leaf).where(here).order_by(event_leaves.c.seq)).scalars().all()
         first = upto
-
-
-def lines(
-    conn: Connection, end: int, selection: Selection = Selection(), first: int = 0
-) -> Iterator[tuple[int, bytes]]:
-    """The canonical lines of sealed events from `first` to below `end`, with their place; an empty line for an event
-    that is gone or emptied (T3)."""
-    if selection.message_ids is not None:
-        yield from _lines_of_messages(conn, end, selection)
-        return
-    wanted, last = _wanted(selection), first - 1
-    while rows := _sealed_page(conn, last, end, wanted):
-        yield from ((row["seq"], _line(row)) for row in rows)
-        last = rows[-1]["seq"]
-
-
-def _lines_of_messages(conn: Connection, end: int, selection: Selection) -> Iterator[tuple[int, bytes]]:
-    """From the messages to their places, for a walk along the log would read all of it."""
-    statement = (
-        select(event_leaves.c.seq, *_FIELDS)
-        .select_from(events.join(event_leaves).outerjoin(messages))
-        .where(events.c.message_id.in_(selection.message_ids or ()), event_leaves.c.seq < end, _wanted(selection))
-        .order_by(event_leaves.c.seq)
-    )
-    yield from ((row["seq"], _line(row)) for row in conn.execute(statement).mappings())
-
-
-def details(conn: Connection, end: int, selection: Selection = Selection()) -> Iterator[tuple[int, str]]:
-    """What the readings among these events say, as far as it is kept, with their places."""
-    ids, last = selection.message_ids, -1
-    statement = (
-        select(event_leaves.c.seq, event_details.c.content)
-        .select_from(event_details.join(events).join(event_leaves).outerjoin(messages))
-        .where(event_leaves.c.seq < end, _wanted(selection), true() if ids is None else events.c.message_id.in_(ids))
-        .order_by(event_leaves.c.seq)
-        .limit(_PAGE)
-    )
-    while rows := conn.execute(statement.where(event_leaves.c.seq > last)).all():
-        yield from ((row.seq, row.content) for row in rows)
-        last = rows[-1].seq
-
-
-def _sealed_page(conn: Connection, last: int, end: int, wanted: ColumnElement[bool]) -> Sequence[RowMapping]:
-    statement = (
-        select(event_leaves.c.seq, *_FIELDS)
-        .select_from(event_leaves.outerjoin(events).outerjoin(messages))
-        .where(event_leaves.c.seq > last, event_leaves.c.seq < end, wanted)
-        .order_by(event_leaves.c.seq)
-        .limit(_PAGE)
-    )
-    return conn.execute(statement).mappings().all()
-
-
-def _line(row: RowMapping) -> bytes:
-    return canonical(row["seq"], dict(row)) if row["kind"] else b""
-
-
-def _wanted(selection: Selection) -> ColumnElement[bool]:
-    account = selection.practitioner_id
-    conditions: list[ColumnElement[bool]] = [true()]
-    if selection.since is not None:
-        conditions.append(events.c.at >= selection.since)
-    if selection.until is not None:
-        conditions.append(events.c.at < selection.until)
-    if account is not None:
-        conditions.append(
-            or_(
-                events.c.practitioner_id == account,
-                messages.c.practitioner_id == account,
-                *(
-                    reference.in_(select(table.c.id).where(table.c.practitioner_id == account))
-                    for reference, table in ((events.c.consignment_id, consignments), (events.c.return_id, returns))
-                ),
-            )
-        )
-    if selection.kinds is not None:
-        conditions.append(
-            or_(*((events.c.kind == kind) & (events.c.outcome == outcome) for kind, outcome in selection.kinds))
-        )
-    return and_(*conditions)
 
 
 def sealed_count(conn: Connection) -> int:

@@ -63,8 +63,8 @@ def insert_many(conn: Connection, sealed: Sequence[NewPayload], now: int) -> lis
         )
         for payload, waits in zip(sealed, large, strict=True)
     ]
-    at_once = by_pieces or sum(len(row[0]) for row in rows) < _LARGE
-    ids = (insert_all if at_once else copy_all)(conn, payloads, _COLUMNS, rows)
+    one_by_one = not by_pieces and sum(len(row[0]) for row in rows) >= _LARGE
+    ids = (copy_all if one_by_one else insert_all)(conn, payloads, _COLUMNS, rows)
     for payload_id, payload in compress(zip(ids, sealed, strict=True), large):
         _write_by_pieces(conn, payload_id, payload.sealed.ciphertext)
     return ids

@@ -12,11 +12,11 @@ from oct.clock import system_clock
 from oct.errors import StoreError
 from oct.steps.journal.proof import export
 from oct.steps.keeping.purge import Limits, purge
-from oct.store import events, journal, retention
+from oct.store import events, log_lines, retention
 from oct.store.browse.log import readings_page
 from oct.store.engine import Store
 from oct.store.events import READING, Event
-from oct.store.journal import Selection
+from oct.store.log_lines import Selection
 from oct.store.tables import event_details, event_leaves
 from oct.store.tables import events as table
 from oct.trace.verify import ProofError
@@ -73,7 +73,7 @@ def test_the_log_verifies_after_every_purge(log: OldJournal) -> None:
     with log.store.read() as conn:
         assert conn.execute(select(func.count()).select_from(event_details)).scalar() == 2
         assert conn.execute(select(func.count()).where(table.c.kind == "")).scalar() == 12
-        assert [seq for seq, line in journal.lines(conn, 29) if not line] == list(range(12))
+        assert [seq for seq, line in log_lines.lines(conn, 29) if not line] == list(range(12))
         actors = [one.event.actor for one in readings_page(conn).rows if one.event is not None]
     assert actors == [READERS[2], READERS[2], "", "", ""]
 

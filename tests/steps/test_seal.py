@@ -18,9 +18,10 @@ from sqlalchemy import delete, event, select
 from oct.errors import StoreError
 from oct.steps.journal import seal
 from oct.steps.journal.proof import export
-from oct.store import counters, events, journal
+from oct.store import counters, events, journal, log_lines
 from oct.store.engine import Store, open_store
-from oct.store.journal import Horizon, Look, Selection
+from oct.store.journal import Horizon, Look
+from oct.store.log_lines import Selection
 from oct.store.tables import event_leaves, tree_tiles
 from oct.trace import verify
 from oct.trace.heads import create_key
@@ -223,7 +224,7 @@ def test_a_transaction_that_took_an_id_and_wrote_nothing_leaves_no_hole(postgres
     log.write(2)
     assert log.seal() == 2
     with store.read() as conn:
-        assert [seq for seq, _ in journal.lines(conn, 2)] == [0, 1]
+        assert [seq for seq, _ in log_lines.lines(conn, 2)] == [0, 1]
     store.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, text, update
 
 from oct.errors import StoreError
-from oct.store import journal
+from oct.store import journal, log_lines
 from oct.store.engine import Store
 from oct.store.tables import event_leaves, events, tree_heads, tree_state
 from oct.trace.canonical import canonical
@@ -110,7 +110,7 @@ def add_at(log: Journal, conn: Connection, place: int, count: int) -> None:
 
 def forge_leaves(conn: Connection, first: int, end: int) -> None:
     """The leaves that the events at these places should have."""
-    for seq, line in list(journal.lines(conn, end, first=first)):
+    for seq, line in list(log_lines.lines(conn, end, first=first)):
         conn.execute(update(event_leaves).where(event_leaves.c.seq == seq).values(leaf=leaf_hash(line)))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from oct.store import journal
+from oct.store import journal, log_lines
 from oct.trace.merkle import TILE, Prover, tile_roots
 from oct.trace.verify import TreeHead, is_consistent, is_included, leaf_hash
 
@@ -43,7 +43,7 @@ def inclusion(conn: Connection, seq: int) -> Inclusion | None:
     if head is None or not 0 <= seq < head.size:
         return None
     path = tuple(prover(conn, head).inclusion(seq))
-    _, line = next(journal.lines(conn, seq + 1, first=seq), (seq, b""))
+    _, line = next(log_lines.lines(conn, seq + 1, first=seq), (seq, b""))
     leaf = leaf_hash(line)
     return Inclusion(seq, line, leaf, path, head, is_included(leaf, seq, head.size, head.root, path))
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from oct.errors import StoreError
-from oct.store import counters, journal
+from oct.store import counters, journal, log_lines
 from oct.store.engine import Store
-from oct.store.journal import Selection
+from oct.store.log_lines import Selection
 from oct.trace.heads import append_lines, turn
 
 RECEIVED, HANDED_OVER = ("recu", "nouveau"), ("remise", "remis")
@@ -44,7 +44,7 @@ class Logbook:
             end = min(journal.sealed_count(conn), first + _PLACES)
             if first >= end:
                 return 0
-            told = [line for _, line in journal.lines(conn, end, _TOLD, first=first)]
+            told = [line for _, line in log_lines.lines(conn, end, _TOLD, first=first)]
         if told:
             append_lines(self._path, told)
         with self._store.begin() as conn:

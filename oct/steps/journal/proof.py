@@ -14,9 +14,9 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from oct.steps.journal.evidence import prover
-from oct.store import journal, retention, stamps
+from oct.store import journal, log_lines, retention, stamps
 from oct.store.engine import Store
-from oct.store.journal import Selection
+from oct.store.log_lines import Selection
 from oct.trace.bundle import Chosen, Log, write_bundle
 from oct.trace.verify import (
     Gaps,
@@ -55,14 +55,14 @@ def _chosen(conn: Connection, size: int, selection: Selection | None) -> Chosen:
     purged, wanted = retention.emptied(conn), selection or Selection()
     return Chosen(
         lines=_present(conn, size, wanted, purged),
-        details=journal.details(conn, size, wanted),
+        details=log_lines.details(conn, size, wanted),
         whole=selection is None,
         purged=purged,
     )
 
 
 def _present(conn: Connection, size: int, selection: Selection, purged: int) -> Iterator[tuple[int, bytes]]:
-    for seq, line in journal.lines(conn, size, selection, purged):
+    for seq, line in log_lines.lines(conn, size, selection, purged):
         if not line:
             raise ProofError(f"L'événement n° {seq} manque : supprimé de la base.", seq)
         yield seq, line
@@ -74,8 +74,8 @@ def verify_live(store: Store, keys: PublicKeys, published: Sequence[TreeHead], n
         heads = journal.heads(conn)
         size = heads[-1].size if heads else 0
         sealed = journal.sealed_count(conn)
-        lines = (line for _, line in journal.lines(conn, sealed))
-        gaps = Gaps((seq, detail.encode()) for seq, detail in journal.details(conn, sealed))
+        lines = (line for _, line in log_lines.lines(conn, sealed))
+        gaps = Gaps((seq, detail.encode()) for seq, detail in log_lines.details(conn, sealed))
         count = check_log(lines, journal.leaves(conn, 0, sealed), heads, keys, published, gaps)
         check_published(heads, published, now)
         stranger = journal.first_unsealed(conn, heads[-1].at - _LATE_MS) if size else None

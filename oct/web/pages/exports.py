@@ -19,7 +19,7 @@ from oct.errors import RuleError
 from oct.steps.journal.proof import export
 from oct.steps.journal.reading import Look, Looked
 from oct.store import events
-from oct.store.journal import Selection
+from oct.store.log_lines import Selection
 from oct.trace.verify import ProofError
 from oct.web.identity import Identity, Right, require
 from oct.web.pages.reader import Reader, Reading, filters, id_of
